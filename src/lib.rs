@@ -1,0 +1,34 @@
+//! smartstore: the gateway daemon of a smart shop.
+//!
+//! Drivers speak to transports and say what happened; the journal is the only truth; everything else is a reader of
+//! the journal with a cursor.
+//!
+//! # Layers
+//!
+//! The table that `tests/architecture.rs` enforces. A module may import only what its row names.
+//!
+//! | module | may import (within the crate) |
+//! |---|---|
+//! | `types` | – |
+//! | `clock` | `types` |
+//! | `wire` | `types` |
+//! | `transport` | `types` |
+//! | `observe` | `types clock` |
+//! | `device` | `types clock wire observe` |
+//! | `devices::<x>` | `types clock wire transport device observe` |
+//! | `journal` | `types clock observe` |
+//! | `uplink` | `types clock wire journal observe` |
+//! | `router` | `types clock journal device observe` |
+//! | `supervise` | `types clock device observe` |
+//! | `config` | `types device transport` and `devices::CATALOGUE` |
+//! | `console` | `types clock wire journal observe` |
+//! | `sim` | `types clock wire transport` |
+//! | `app` | everything except `sim` and `cli` |
+//! | `cli` | everything; only `main` imports it |
+
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod types;
+pub mod wire;

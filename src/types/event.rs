@@ -1,0 +1,179 @@
+//! What the journal holds.
+
+use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Row, Seq, Stamp};
+
+/// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
+/// cloud and what may be dropped when the disk fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Money, entitlements and the outcome of commands: on disk at once, never dropped before the cloud has it.
+    Money,
+    /// What the shop wants to know singly: on disk at once, dropped last.
+    Record,
+    /// What is worth having in bulk: grouped, dropped first.
+    Telemetry,
+}
+
+impl Class {
+    /// Every class, most important first.
+    pub const ALL: [Self; 3] = [Self::Money, Self::Record, Self::Telemetry];
+
+    /// The contract's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Money => "money",
+            Self::Record => "record",
+            Self::Telemetry => "telemetry",
+        }
+    }
+
+    /// The class the contract's word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == word)
+    }
+}
+
+/// Why a journal was opened as a new epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenReason {
+    /// There was none.
+    Created,
+    /// The one before was damaged and set aside.
+    Damaged,
+}
+
+impl OpenReason {
+    /// The contract's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// Why a range of events was dropped before the cloud had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// The class had used up its share of the disk.
+    Space,
+    /// Its stored form could not be read back.
+    Damaged,
+    /// No broker will ever take it: larger than the largest message.
+    Oversized,
+}
+
+impl DropReason {
+    /// The contract's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Space => "space",
+            Self::Damaged => "damaged",
+            Self::Oversized => "oversized",
+        }
+    }
+}
+
+/// What the gateway says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A new journal begins. First event of an epoch.
+    Opened {
+        /// The new epoch.
+        epoch: Epoch,
+        /// The epoch before, when it could be read.
+        previous: Option<Epoch>,
+        /// The last sequence number of each class of the epoch before, when it could be read.
+        last_seq: Vec<(Class, Seq)>,
+        /// Why.
+        reason: OpenReason,
+    },
+    /// Events of `class` numbered `from` to `to` are gone for good.
+    Dropped {
+        /// Their class.
+        class: Class,
+        /// First number of the range.
+        from: Seq,
+        /// Last number of the range.
+        to: Seq,
+        /// Why.
+        reason: DropReason,
+    },
+    /// A health condition appeared or went.
+    Health(HealthChange),
+    /// A configuration took effect.
+    ConfigApplied {
+        /// SHA-256 of its text, hexadecimal.
+        sha256: String,
+        /// How many devices it drives.
+        devices: u32,
+    },
+}
+
+impl Notice {
+    /// See [`Observation::class`].
+    pub const fn class(&self) -> Class {
+        Class::Record
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A device said it.
+    Observed(Observation),
+    /// The gateway says it of itself.
+    Noticed(Notice),
+}
+
+impl Body {
+    /// See [`Observation::class`].
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Observed(observation) => observation.class(),
+            Self::Noticed(notice) => notice.class(),
+        }
+    }
+}
+
+/// What an event is a consequence of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A command.
+    Command(CommandId),
+    /// Another event.
+    Event(EventId),
+}
+
+/// An event before the journal has given it its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Unique for ever.
+    pub id: EventId,
+    /// The device it is about; `None`: the gateway itself.
+    pub device: Option<DeviceId>,
+    /// When it happened.
+    pub at: Stamp,
+    /// What it follows from.
+    pub cause: Option<Cause>,
+    /// What happened.
+    pub body: Body,
+}
+
+/// An event with its place in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Place in the local total order.
+    pub row: Row,
+    /// Place in its epoch and class.
+    pub seq: Seq,
+    /// What was appended.
+    pub draft: Draft,
+}
+
+impl Event {
+    /// See [`Observation::class`].
+    pub const fn class(&self) -> Class {
+        self.draft.body.class()
+    }
+}

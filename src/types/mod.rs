@@ -1,0 +1,31 @@
+//! The vocabulary: plain data, no I/O, no clock.
+//!
+//! Four nouns, never mixed: an [`Observation`] is what a driver says; an [`Event`] is an observation (or a
+//! [`Notice`] of the gateway itself) that the journal has stamped; a [`Command`] is what may be asked; an
+//! [`Outcome`] is how it ended.
+//!
+//! What is absent: nothing here reads a clock, a file or a socket, nothing derives `Serialize` (the cloud's and
+//! the journal's forms are hand-written counterparts elsewhere, so a rename here breaks neither), and nothing
+//! here knows which device exists.
+
+mod code;
+mod command;
+mod diagnostic;
+mod endpoint;
+mod event;
+mod health;
+mod id;
+mod observation;
+mod tally;
+mod time;
+
+pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
+pub use command::{Action, ActionKind, Assigned, Command, CommandState, Ended, Origin, Outcome, Reason};
+pub use diagnostic::{Diagnostic, Severity, Span};
+pub use endpoint::{Endpoint, EndpointError};
+pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
+pub use health::{Condition, HealthChange, Level};
+pub use id::{BootId, CommandId, DeviceId, Epoch, EventId, GatewayId, NameError, Row, Seq, StationId, StoreId};
+pub use observation::Observation;
+pub use tally::Tally;
+pub use time::{Stamp, Timestamp, TimestampError};

@@ -1,0 +1,54 @@
+//! What a device's wire machine counts. A closed list, because each becomes a metric.
+
+/// Something worth counting that is not worth an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tally {
+    /// Bytes read from the line.
+    BytesIn,
+    /// Bytes written to the line.
+    BytesOut,
+    /// Frames that made sense.
+    FramesGood,
+    /// Bytes that belong to no frame.
+    NoiseBytes,
+    /// Frames thrown away because they were longer than the profile allows.
+    FramesOversized,
+    /// Frames thrown away because their content cannot be what the device sends.
+    FramesMalformed,
+    /// The same code again within the repeat window.
+    RepeatsSuppressed,
+    /// Commands to the device that it did not answer.
+    Unanswered,
+    /// Observations dropped because the queue to the journal was full (telemetry only).
+    ObservationsDropped,
+}
+
+impl Tally {
+    /// Every tally there is.
+    pub const ALL: [Self; 9] = [
+        Self::BytesIn,
+        Self::BytesOut,
+        Self::FramesGood,
+        Self::NoiseBytes,
+        Self::FramesOversized,
+        Self::FramesMalformed,
+        Self::RepeatsSuppressed,
+        Self::Unanswered,
+        Self::ObservationsDropped,
+    ];
+
+    /// Its metric's name: `smartstore_device_<this>_total`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BytesIn => "bytes_in",
+            Self::BytesOut => "bytes_out",
+            Self::FramesGood => "frames_good",
+            Self::NoiseBytes => "noise_bytes",
+            Self::FramesOversized => "frames_oversized",
+            Self::FramesMalformed => "frames_malformed",
+            Self::RepeatsSuppressed => "repeats_suppressed",
+            Self::Unanswered => "unanswered",
+            Self::ObservationsDropped => "observations_dropped",
+        }
+    }
+}
