@@ -30,5 +30,8 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod device;
+pub mod devices;
+pub mod observe;
 pub mod types;
 pub mod wire;
