@@ -33,5 +33,7 @@ pub mod clock;
 pub mod device;
 pub mod devices;
 pub mod observe;
+pub mod supervise;
+pub mod transport;
 pub mod types;
 pub mod wire;
