@@ -13,4 +13,4 @@ pub const OUTGOING_BYTES: usize = 16 * 1024;
 /// How long a line may take no byte before it is given up.
 pub const WRITE_STALL: Duration = Duration::from_secs(5);
 /// How often a line that is not there is looked for.
-pub const ATTACH_INTERVAL: Duration = Duration::from_millis(500);
+pub const ATTACH_INTERVAL: Duration = Duration::from_millis(200);

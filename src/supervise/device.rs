@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Backoff;
 use super::circle::panic_words;
-use crate::clock::Clock;
-use crate::device::{Device, DriverError, Port};
+use crate::device::{Device, DriverError, Port, limits};
 use crate::observe::DeviceState;
 
 /// Asks for a device's driver to be started anew.
@@ -29,29 +28,43 @@ pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart
         if port.abandon().await.is_err() {
             break;
         }
-        match ended {
-            Ok(()) => trouble = Trouble::default(),
-            Err(words) => {
+        let wait = match ended {
+            Ended::ToldToStop => {
+                trouble = Trouble::default();
+                continue;
+            }
+            Ended::Unplugged => {
+                trouble.tell(device.id().as_str(), "the line was closed by the other end".to_owned());
+                port.scope.state(DeviceState::Waiting);
+                limits::ATTACH_INTERVAL
+            }
+            Ended::Failed(words) => {
                 trouble.tell(device.id().as_str(), words);
                 port.scope.state(DeviceState::BackingOff);
-                let wait = backoff.after(started, &clock);
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = restart.notified() => {}
-                    () = sleep(&clock, wait) => {}
-                }
+                backoff.after(started, &clock)
             }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = restart.notified() => {}
+            () = tokio::time::sleep_until((clock.now() + wait).into()) => {}
         }
     }
     port.scope.state(DeviceState::Stopped);
 }
 
-async fn sleep(clock: &Clock, wait: std::time::Duration) {
-    tokio::time::sleep_until((clock.now() + wait).into()).await;
+/// How one run of a driver ended.
+enum Ended {
+    /// As it was told.
+    ToldToStop,
+    /// The other end hung up. Not the driver's failure: the line is looked for again without backing off, so that a
+    /// replugged cable works at once however often it was pulled.
+    Unplugged,
+    /// It failed or panicked, with these words.
+    Failed(String),
 }
 
-/// One run of the driver: `Ok` when it was told to stop, the words of its failure otherwise.
-async fn run_once(device: &dyn Device, port: &mut Port, restart: &Restart) -> Result<(), String> {
+async fn run_once(device: &dyn Device, port: &mut Port, restart: &Restart) -> Ended {
     let stop_run = port.stop.clone();
     port.scope.state(DeviceState::Waiting);
     let mut run = AssertUnwindSafe(device.run(port)).catch_unwind();
@@ -63,9 +76,10 @@ async fn run_once(device: &dyn Device, port: &mut Port, restart: &Restart) -> Re
         }
     };
     match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(chain(&error)),
-        Err(payload) => Err(format!("the driver panicked: {}", panic_words(payload.as_ref()))),
+        Ok(Ok(())) => Ended::ToldToStop,
+        Ok(Err(DriverError::Closed)) => Ended::Unplugged,
+        Ok(Err(error)) => Ended::Failed(chain(&error)),
+        Err(payload) => Ended::Failed(format!("the driver panicked: {}", panic_words(payload.as_ref()))),
     }
 }
 
@@ -95,3 +109,7 @@ impl Trouble {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod tests;
