@@ -30,5 +30,10 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod device;
+pub mod devices;
+pub mod observe;
+pub mod supervise;
+pub mod transport;
 pub mod types;
 pub mod wire;
