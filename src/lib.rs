@@ -30,5 +30,6 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod journal;
 pub mod types;
 pub mod wire;
