@@ -32,6 +32,7 @@
 pub mod clock;
 pub mod device;
 pub mod devices;
+pub mod journal;
 pub mod observe;
 pub mod supervise;
 pub mod transport;
