@@ -32,7 +32,10 @@
 pub mod clock;
 pub mod device;
 pub mod devices;
+pub mod journal;
 pub mod observe;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod supervise;
 pub mod transport;
 pub mod types;
