@@ -72,7 +72,8 @@ use writer::{Ask, Queued, Request};
 pub struct Settings {
     /// The directory; it must exist.
     pub dir: PathBuf,
-    /// Largest size of the database file, in bytes; at least [`MAX_BYTES_MIN`]. The write-ahead log comes on top (8 MiB).
+    /// Largest size of the database file, in bytes; at least [`MAX_BYTES_MIN`]. The write-ahead log comes on top
+    /// (8 MiB).
     pub max_bytes: u64,
     /// How long confirmed events stay for local readers.
     pub keep_confirmed: Duration,

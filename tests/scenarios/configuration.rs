@@ -87,13 +87,15 @@ const CASES: &[Case] = &[
     case(
         "a station that names a device that is not there",
         "endpoint = \"evdev:/dev/input/event7\"\n",
-        "endpoint = \"evdev:/dev/input/event7\"\n\n[[station]]\nid = \"r-1\"\nflow = \"redeem\"\nscanner = \"scanner-9\"\n",
+        "endpoint = \"evdev:/dev/input/event7\"\n\n\
+         [[station]]\nid = \"r-1\"\nflow = \"redeem\"\nscanner = \"scanner-9\"\n",
         32,
     ),
     case(
         "a station of no flow",
         "endpoint = \"evdev:/dev/input/event7\"\n",
-        "endpoint = \"evdev:/dev/input/event7\"\n\n[[station]]\nid = \"r-1\"\nflow = \"dance\"\nscanner = \"scanner-1\"\n",
+        "endpoint = \"evdev:/dev/input/event7\"\n\n\
+         [[station]]\nid = \"r-1\"\nflow = \"dance\"\nscanner = \"scanner-1\"\n",
         31,
     ),
 ];

@@ -1,5 +1,5 @@
-//! A subscriber of its own making: MQTT 5 by hand, a session that outlives every connection, and an acknowledgement only
-//! after what came has been written down. It shares no code with the daemon.
+//! A subscriber of its own making: MQTT 5 by hand, a session that outlives every connection, and an acknowledgement
+//! only after what came has been written down. It shares no code with the daemon.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
