@@ -142,10 +142,8 @@ proptest! {
     fn bytes_from_a_bad_disk_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = stored::decode_single(&bytes);
         if let Ok(entries) = Entries::new(Seq(1), &bytes) {
-            for entry in entries.take(1000) {
-                if let Ok((row, seq, event)) = entry {
-                    let _ = stored::decode_event(row, seq, event);
-                }
+            for (row, seq, event) in entries.take(1000).flatten() {
+                let _ = stored::decode_event(row, seq, event);
             }
         }
     }

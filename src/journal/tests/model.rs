@@ -120,8 +120,7 @@ impl Trial {
     async fn new() -> Self {
         let (dir, clock) = (TempDir::new().unwrap(), clock(1));
         let (journal, _) = open(dir.path(), &clock);
-        let mut model = Model::default();
-        model.events = journal.after(Row(0), 10).await.unwrap();
+        let model = Model { events: journal.after(Row(0), 10).await.unwrap(), ..Model::default() };
         Self { dir, clock, journal, model }
     }
 
