@@ -197,7 +197,7 @@ impl Framer {
     }
 
     fn keep(&mut self, byte: u8) -> Option<Frame> {
-        self.clean &= !byte.is_ascii_control() || allowed_control(char::from(byte));
+        self.clean &= !byte.is_ascii_control() || allowed_control(char::from(byte)) || matches!(byte, b'\r' | b'\n');
         if self.skipping {
             self.skipped += 1;
             return None;
