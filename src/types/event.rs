@@ -61,15 +61,21 @@ pub enum DropReason {
     Damaged,
     /// No broker will ever take it: larger than the largest message.
     Oversized,
+    /// The broker took the connection and other events, but refused this one for good.
+    Refused,
 }
 
 impl DropReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Space, Self::Damaged, Self::Oversized, Self::Refused];
+
     /// The contract's word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Space => "space",
             Self::Damaged => "damaged",
             Self::Oversized => "oversized",
+            Self::Refused => "refused",
         }
     }
 }

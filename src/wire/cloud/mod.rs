@@ -1,1 +1,24 @@
-//! The cloud: topics and payloads, version 1. Hand-written counterparts of the internal types.
+//! The cloud: topics and payloads, version 1.
+//!
+//! Hand-written counterparts of the internal types, so that renaming something inside cannot change a byte that
+//! crosses to the cloud; the golden files of `tests/contract/v1` hold them still.
+//!
+//! - Up: a message is a JSON array of 1 to [`BATCH_EVENTS`] [CloudEvents 1.0](https://cloudevents.io) objects of one
+//!   class, in `seq` order ([`Source::batch`]); the retained status ([`Source::status`]).
+//! - Down: one command per message, at most [`COMMAND_BYTES`] ([`parse_command`]). A field that the envelope of a
+//!   command does not know is ignored, because the cloud may be newer than this box; an *argument* that the action
+//!   does not know is refused, because it would change what is asked for.
+//!
+//! What is absent: no topic or payload is built anywhere else, nothing here knows a broker or a connection, and
+//! nothing here decides what is sent when.
+
+mod command;
+mod event;
+mod payload;
+mod schema;
+mod topic;
+
+pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
+pub use event::{BATCH_EVENTS, Encoded, EventHead, HISTORICAL_AFTER, Source, State, historical, read_batch};
+pub use schema::{commands_schema, events_schema};
+pub use topic::Topics;

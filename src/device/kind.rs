@@ -1,0 +1,68 @@
+//! What a device folder exports, and what it is given to make a device of.
+
+use futures_util::future::BoxFuture;
+
+use super::{DriverError, Port, Section};
+use crate::types::{ActionKind, CodeGrammars, DeviceId, Diagnostic, Endpoint, Span};
+
+/// One kind of device: one `static` per driver, listed in `devices::CATALOGUE`.
+pub trait DeviceKind: Sync {
+    /// The name that profiles use as `kind`: `scanner.serial`.
+    fn name(&self) -> &'static str;
+
+    /// JSON Schemas of the profile's `[facts]` and of the device's `[device.settings]`.
+    fn schemas(&self) -> Schemas;
+
+    /// Checks everything that can be checked without touching the device, and reports every mistake at once.
+    fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>>;
+}
+
+/// JSON Schemas of what a kind reads.
+#[derive(Debug, Clone)]
+pub struct Schemas {
+    /// Of the profile's `[facts]`.
+    pub facts: schemars::Schema,
+    /// Of the device's `[device.settings]`.
+    pub settings: schemars::Schema,
+}
+
+/// A `[[device]]` as the configuration found it, with its profile.
+#[derive(Debug)]
+pub struct RawDevice<'a> {
+    /// Its checked name.
+    pub id: DeviceId,
+    /// Its checked endpoint; whether the scheme suits the kind is for the kind to say.
+    pub endpoint: Endpoint,
+    /// Where the endpoint stands in the configuration, for diagnostics.
+    pub endpoint_span: Span,
+    /// The profile's `[facts]`: what is true of the hardware.
+    pub facts: Section<'a>,
+    /// `[device.settings]`: this shop's choices. Empty when the configuration has none.
+    pub settings: Section<'a>,
+    /// The chain's own code grammars.
+    pub codes: &'a CodeGrammars,
+}
+
+/// A configured device that is not running.
+///
+/// [`Device::run`] may be called again after a failure and builds its own state each time. It borrows the port, so
+/// that neither an error nor a panic loses an action that waits in it.
+pub trait Device: Send + Sync {
+    /// Its name.
+    fn id(&self) -> &DeviceId;
+
+    /// Its endpoint: two devices on one are refused.
+    fn endpoint(&self) -> &Endpoint;
+
+    /// What can be asked of it.
+    fn can(&self) -> &'static [ActionKind];
+
+    /// Drives the device until the port says stop, or until it cannot go on.
+    fn run<'a>(&'a self, port: &'a mut Port) -> BoxFuture<'a, Result<(), DriverError>>;
+}
+
+impl std::fmt::Debug for dyn Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Device({} at {})", self.id(), self.endpoint())
+    }
+}

@@ -1,0 +1,16 @@
+//! Every bound of the device layer.
+
+use std::time::Duration;
+
+/// Observations of one device that wait for the journal.
+pub const OBSERVATIONS: usize = 64;
+/// Actions that wait for one device.
+pub const ACTIONS: usize = 4;
+/// Bytes read from a line at once.
+pub const READ_BYTES: usize = 4096;
+/// Bytes that may wait to be written to a line.
+pub const OUTGOING_BYTES: usize = 16 * 1024;
+/// How long a line may take no byte before it is given up.
+pub const WRITE_STALL: Duration = Duration::from_secs(5);
+/// How often a line that is not there is looked for.
+pub const ATTACH_INTERVAL: Duration = Duration::from_millis(200);

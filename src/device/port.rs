@@ -1,0 +1,103 @@
+//! All that a driver may touch.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_util::sync::CancellationToken;
+
+use super::{DriverError, limits};
+use crate::clock::Clock;
+use crate::observe::DeviceScope;
+use crate::types::{
+    ActionKind, Assigned, Body, Cause, Class, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason, Tally,
+};
+
+/// A driver's side of the house.
+#[derive(Debug)]
+pub struct Port {
+    observe: Sender<Draft>,
+    actions: Receiver<Assigned>,
+    /// Actions taken and not yet ended: what a failed driver leaves open.
+    taken: BTreeMap<CommandId, ActionKind>,
+    /// Conditions, counters and evidence of this device.
+    pub scope: DeviceScope,
+    /// The time.
+    pub clock: Clock,
+    /// Cancelled when the driver shall stop.
+    pub stop: CancellationToken,
+}
+
+/// The house's side of a port.
+#[derive(Debug)]
+pub struct PortEnds {
+    /// What the device says.
+    pub observed: Receiver<Draft>,
+    /// What is asked of it.
+    pub assign: Sender<Assigned>,
+}
+
+/// Makes the two sides of a port.
+pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port, PortEnds) {
+    let (observe, observed) = mpsc::channel(limits::OBSERVATIONS);
+    let (assign, actions) = mpsc::channel(limits::ACTIONS);
+    (Port { observe, actions, taken: BTreeMap::new(), scope, clock, stop }, PortEnds { observed, assign })
+}
+
+impl Port {
+    /// The device this port belongs to.
+    pub fn device(&self) -> &DeviceId {
+        self.scope.device()
+    }
+
+    /// Says that something happened. Money and records wait when the queue to the journal is full; telemetry is
+    /// dropped and counted.
+    pub async fn observe(&mut self, observation: Observation) -> Result<(), DriverError> {
+        let class = observation.class();
+        let cause = match &observation {
+            Observation::Ended(outcome) => {
+                self.taken.remove(&outcome.command);
+                Some(Cause::Command(outcome.command.clone()))
+            }
+            Observation::Code(_) => None,
+        };
+        let draft = Draft {
+            id: self.clock.event_id(),
+            device: Some(self.device().clone()),
+            at: self.clock.stamp(),
+            cause,
+            body: Body::Observed(observation),
+        };
+        if class != Class::Telemetry {
+            return self.observe.send(draft).await.map_err(|_| DriverError::CoreGone);
+        }
+        match self.observe.try_send(draft) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.scope.count(Tally::ObservationsDropped, 1);
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(DriverError::CoreGone),
+        }
+    }
+
+    /// The next action to carry out; one whose time is over is ended here and not given out. Cancel-safe.
+    pub async fn next_action(&mut self) -> Result<Assigned, DriverError> {
+        loop {
+            let assigned = self.actions.recv().await.ok_or(DriverError::CoreGone)?;
+            self.taken.insert(assigned.command.clone(), assigned.action.kind());
+            if self.clock.now() < assigned.deadline {
+                return Ok(assigned);
+            }
+            self.observe(Observation::Ended(Outcome { command: assigned.command, ended: Ended::Expired })).await?;
+        }
+    }
+
+    /// Ends every action that a failed driver had taken and not finished: nobody can know whether it was done.
+    pub async fn abandon(&mut self) -> Result<(), DriverError> {
+        while let Some((command, _)) = self.taken.first_key_value() {
+            let ended = Ended::Indeterminate(Reason::new("driver-failed"));
+            self.observe(Observation::Ended(Outcome { command: command.clone(), ended })).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! The state of every device, for people.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::types::{DeviceId, Timestamp};
+
+/// Where a device stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceState {
+    /// Its driver has not been started yet.
+    Idle,
+    /// Its line is not there, or not open yet.
+    Waiting,
+    /// Its line is open and its driver runs.
+    Running,
+    /// Its driver failed and will be started again.
+    BackingOff,
+    /// It was told to stop.
+    Stopped,
+}
+
+impl DeviceState {
+    /// The contract's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::BackingOff => "backing-off",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What is known of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceStatus {
+    /// The profile it was configured with.
+    pub profile: String,
+    /// Where it stands.
+    pub state: DeviceState,
+    /// When it was last heard of.
+    pub last_seen: Option<Timestamp>,
+    /// What it last showed, in few words: a fact, not a judgement. No personal data.
+    pub evidence: String,
+}
+
+/// All devices of the gateway. Cheap to clone; every clone is the same board.
+#[derive(Debug, Clone, Default)]
+pub struct Board {
+    devices: Arc<Mutex<BTreeMap<DeviceId, DeviceStatus>>>,
+}
+
+impl Board {
+    /// Adds a device.
+    pub fn add(&self, device: DeviceId, profile: String) {
+        let status = DeviceStatus { profile, state: DeviceState::Idle, last_seen: None, evidence: String::new() };
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).insert(device, status);
+    }
+
+    /// Changes what is known of one device; one that is not there is left alone.
+    pub fn update(&self, device: &DeviceId, change: impl FnOnce(&mut DeviceStatus)) {
+        if let Some(status) = self.devices.lock().unwrap_or_else(PoisonError::into_inner).get_mut(device) {
+            change(status);
+        }
+    }
+
+    /// Everything, by name.
+    pub fn list(&self) -> Vec<(DeviceId, DeviceStatus)> {
+        let devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        devices.iter().map(|(device, status)| (device.clone(), status.clone())).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! The life of one device.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::Backoff;
+use super::circle::panic_words;
+use crate::device::{Device, DriverError, Port, limits};
+use crate::observe::DeviceState;
+
+/// Asks for a device's driver to be started anew.
+pub type Restart = Arc<Notify>;
+
+/// Runs a device until `stop`: a driver that fails or panics is started again after a back-off, for ever, because a
+/// cable may be out for days. Actions that a failed driver left open end as indeterminate.
+pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart, stop: CancellationToken) {
+    let clock = port.clock.clone();
+    let mut backoff = Backoff::device();
+    let mut trouble = Trouble::default();
+    while !stop.is_cancelled() {
+        port.stop = stop.child_token();
+        let started = clock.now();
+        let ended = run_once(&*device, &mut port, &restart).await;
+        if port.abandon().await.is_err() {
+            break;
+        }
+        let wait = match ended {
+            Ended::ToldToStop => {
+                trouble = Trouble::default();
+                continue;
+            }
+            Ended::Unplugged => {
+                trouble.tell(device.id().as_str(), "the line was closed by the other end".to_owned());
+                port.scope.state(DeviceState::Waiting);
+                limits::ATTACH_INTERVAL
+            }
+            Ended::Failed(words) => {
+                trouble.tell(device.id().as_str(), words);
+                port.scope.state(DeviceState::BackingOff);
+                backoff.after(started, &clock)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = restart.notified() => {}
+            () = tokio::time::sleep_until((clock.now() + wait).into()) => {}
+        }
+    }
+    port.scope.state(DeviceState::Stopped);
+}
+
+/// How one run of a driver ended.
+enum Ended {
+    /// As it was told.
+    ToldToStop,
+    /// The other end hung up. Not the driver's failure: the line is looked for again without backing off, so that a
+    /// replugged cable works at once however often it was pulled.
+    Unplugged,
+    /// It failed or panicked, with these words.
+    Failed(String),
+}
+
+async fn run_once(device: &dyn Device, port: &mut Port, restart: &Restart) -> Ended {
+    let stop_run = port.stop.clone();
+    port.scope.state(DeviceState::Waiting);
+    let mut run = AssertUnwindSafe(device.run(port)).catch_unwind();
+    let ended = tokio::select! {
+        ended = &mut run => ended,
+        () = restart.notified() => {
+            stop_run.cancel();
+            run.await
+        }
+    };
+    match ended {
+        Ok(Ok(())) => Ended::ToldToStop,
+        Ok(Err(DriverError::Closed)) => Ended::Unplugged,
+        Ok(Err(error)) => Ended::Failed(chain(&error)),
+        Err(payload) => Ended::Failed(format!("the driver panicked: {}", panic_words(payload.as_ref()))),
+    }
+}
+
+/// An error with its sources, in one line.
+fn chain(error: &DriverError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// Logs a device's failure once per change of its words, not once per retry.
+#[derive(Debug, Default)]
+struct Trouble {
+    told: Option<String>,
+}
+
+impl Trouble {
+    fn tell(&mut self, device: &str, words: String) {
+        if self.told.as_ref() != Some(&words) {
+            tracing::warn!(device, reason = %words, "driver stopped, it is started again");
+            self.told = Some(words);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod tests;

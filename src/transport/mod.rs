@@ -1,0 +1,15 @@
+//! Lines to devices: serial ports, input devices. Bytes only, no meaning.
+//!
+//! Reading and writing go through the raw descriptor with `O_NONBLOCK` under tokio, because the serial port crate's
+//! own blocking `write` hangs for ever on a line whose other end does not read (measured: a 4096-byte write with a
+//! 50 ms timeout never returned). The crate still opens, locks and configures the port, and lists the ports.
+//!
+//! What is absent: no protocol, no device, no retry. A line that fails stays failed; whoever holds it opens it anew.
+
+mod descriptor;
+mod evdev;
+mod tty;
+
+pub use descriptor::Line;
+pub use evdev::{Keyboard, keyboards, open_keyboard};
+pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, ttys};

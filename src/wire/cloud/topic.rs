@@ -1,0 +1,45 @@
+//! The topics of one gateway.
+
+use crate::types::{Class, GatewayId, StoreId};
+
+/// Where one gateway publishes and listens: `smartstore/v1/{store}/{gateway}/…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    root: String,
+}
+
+impl Topics {
+    /// The topics of this gateway of this store. Neither id can hold a separator or a wildcard.
+    pub fn new(store: &StoreId, gateway: &GatewayId) -> Self {
+        Self { root: format!("smartstore/v1/{store}/{gateway}") }
+    }
+
+    /// Up, retained: whether the gateway is connected; also its last will.
+    pub fn status(&self) -> String {
+        format!("{}/status", self.root)
+    }
+
+    /// Up: events of one class.
+    pub fn events(&self, class: Class) -> String {
+        format!("{}/events/{}", self.root, class.as_str())
+    }
+
+    /// Down: commands.
+    pub fn commands(&self) -> String {
+        format!("{}/commands", self.root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_the_contracts() {
+        let topics = Topics::new(&StoreId::new("hz-wulin-001").unwrap(), &GatewayId::new("gw-1").unwrap());
+        assert_eq!(topics.status(), "smartstore/v1/hz-wulin-001/gw-1/status");
+        assert_eq!(topics.events(Class::Money), "smartstore/v1/hz-wulin-001/gw-1/events/money");
+        assert_eq!(topics.events(Class::Telemetry), "smartstore/v1/hz-wulin-001/gw-1/events/telemetry");
+        assert_eq!(topics.commands(), "smartstore/v1/hz-wulin-001/gw-1/commands");
+    }
+}

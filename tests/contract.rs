@@ -1,0 +1,195 @@
+//! IF THIS FAILS, DO NOT CHANGE THE TEST, AND DO NOT CHANGE THE FILES.
+//!
+//! The files of `contract/v1` are what cloud services were written against. They were written by hand from the
+//! contract, not copied from this program's output. A failure means that the program has broken its word: mend the
+//! program. A new field or type gets a new file; a change of meaning gets a new version beside the old.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use smartstore::types::{
+    Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, Command, CommandId, Condition, DeviceId, Draft,
+    DropReason, Ended, Epoch, Event, EventId, GatewayId, Gtin, HealthChange, Notice, Observation, OpenReason, Origin,
+    Outcome, Reason, Row, Seq, Stamp, StoreId, Symbology,
+};
+use smartstore::wire::cloud::{Encoded, Source, State, command_message, parse_command};
+use uuid::Uuid;
+
+const EPOCH: &str = "6f1c2b9e-4d3a-4f5b-9c7d-8e0f1a2b3c4d";
+const BOOT: &str = "0b1e2d3c-4f5a-4b6c-8d7e-9f0a1b2c3d4e";
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contract/v1")
+}
+
+fn golden(name: &str) -> Value {
+    let text = std::fs::read_to_string(folder().join(name)).expect("a golden file");
+    serde_json::from_str(&text).expect("golden files are JSON")
+}
+
+fn uuid(text: &str) -> Uuid {
+    text.parse().expect("a UUID")
+}
+
+fn stamp(time: &str, synced: bool, up_ms: u64) -> Stamp {
+    Stamp { wall: time.parse().expect("a time"), synced, boot: BootId(uuid(BOOT)), up: Duration::from_millis(up_ms) }
+}
+
+fn usual() -> Stamp {
+    stamp("2026-11-22T02:00:00.123Z", true, 81_234)
+}
+
+fn device(name: &str) -> Option<DeviceId> {
+    Some(DeviceId::new(name).expect("a device's name"))
+}
+
+fn event(number: u8, seq: u64, device: Option<DeviceId>, cause: Option<Cause>, body: Body) -> Event {
+    let id = EventId(uuid(&format!("019aa95e-0c80-7000-8000-0000000000{number:02}")));
+    Event { row: Row(99), seq: Seq(seq), draft: Draft { id, device, at: usual(), cause, body } }
+}
+
+fn scanned() -> Vec<(&'static str, Event)> {
+    let product = CodeScanned {
+        kind: CodeKind::Product,
+        symbology: Symbology::parse("]Q1"),
+        value: "0109506000134352".into(),
+        gtin: Gtin::from_digits("09506000134352"),
+        ai: BTreeMap::from([("01".into(), "09506000134352".into())]),
+    };
+    let unknown = CodeScanned {
+        kind: CodeKind::Unknown,
+        symbology: None,
+        value: "say \"hello\" \\ 你好\u{1}".into(),
+        gtin: None,
+        ai: BTreeMap::new(),
+    };
+    let mut old = event(2, 1, device("scanner-1"), None, Body::Observed(Observation::Code(unknown)));
+    old.draft.at = stamp("1970-01-01T00:00:07Z", false, 7_000);
+    vec![
+        ("scan.code.v1.json", event(1, 4711, device("scanner-1"), None, Body::Observed(Observation::Code(product)))),
+        ("scan.code.v1.minimal.json", old),
+    ]
+}
+
+fn ended() -> Vec<(&'static str, Event)> {
+    let outcome = |id: &str, ended| {
+        let command = CommandId::new(id).expect("a command's id");
+        Body::Observed(Observation::Ended(Outcome { command, ended }))
+    };
+    let command = CommandId::new("cmd-2026:001").expect("a command's id");
+    let event_id = EventId(uuid("019aa95e-0c80-7000-8000-000000000001"));
+    let refused = outcome("cmd-2026:001", Ended::Refused(Reason::new("unknown-device")));
+    vec![
+        ("command.ended.v1.json", event(3, 12, device("scanner-1"), Some(Cause::Command(command)), refused)),
+        ("command.ended.v1.done.json", event(4, 13, None, Some(Cause::Event(event_id)), outcome("cmd-2", Ended::Done))),
+    ]
+}
+
+fn noticed() -> Vec<(&'static str, Event)> {
+    let epoch = Epoch(uuid(EPOCH));
+    let previous = Epoch(uuid("11111111-2222-4333-8444-555555555555"));
+    let last_seq = vec![(Class::Money, Seq(12)), (Class::Record, Seq(4711)), (Class::Telemetry, Seq(0))];
+    let notices = [
+        (
+            "device.health.v1.json",
+            14,
+            Notice::Health(HealthChange {
+                condition: Condition::TtyMissing,
+                device: device("scanner-1"),
+                raised: true,
+                detail: Some("/dev/ttyUSB0".into()),
+            }),
+        ),
+        (
+            "journal.opened.v1.json",
+            1,
+            Notice::Opened { epoch, previous: Some(previous), last_seq, reason: OpenReason::Damaged },
+        ),
+        (
+            "journal.opened.v1.first.json",
+            1,
+            Notice::Opened { epoch, previous: None, last_seq: vec![], reason: OpenReason::Created },
+        ),
+        (
+            "journal.dropped.v1.json",
+            15,
+            Notice::Dropped { class: Class::Telemetry, from: Seq(100), to: Seq(355), reason: DropReason::Space },
+        ),
+        (
+            "config.applied.v1.json",
+            16,
+            Notice::ConfigApplied {
+                sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into(),
+                devices: 3,
+            },
+        ),
+    ];
+    let numbered = (5..).zip(notices);
+    numbered
+        .map(|(number, (name, seq, notice))| (name, event(number, seq, None, None, Body::Noticed(notice))))
+        .collect()
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    [scanned(), ended(), noticed()].concat()
+}
+
+fn source() -> Source {
+    let (store, gateway) = (StoreId::new("hz-wulin-001"), GatewayId::new("gw-1"));
+    Source::new(&store.expect("a store"), &gateway.expect("a gateway"), Epoch(uuid(EPOCH)))
+}
+
+#[test]
+fn every_event_is_what_the_cloud_was_told_it_is() {
+    for (name, event) in events() {
+        let Encoded::Batch { payload, events: 1 } = source().batch(&[event], &usual(), usize::MAX) else {
+            panic!("{name}: a batch of one");
+        };
+        let sent: Value = serde_json::from_slice(&payload).expect("a message is JSON");
+        assert_eq!(sent, Value::Array(vec![golden(name)]), "{name}");
+    }
+}
+
+#[test]
+fn the_status_is_what_the_cloud_was_told_it_is() {
+    for (name, state) in [("status.online.json", State::Online), ("status.offline.json", State::Offline)] {
+        let sent: Value = serde_json::from_slice(&Source::status(state, &usual(), "0.1.0")).expect("JSON");
+        assert_eq!(sent, golden(name), "{name}");
+    }
+}
+
+#[test]
+fn every_command_means_what_the_cloud_was_told_it_means() {
+    let commands = [
+        ("command.scan.trigger.json", "cmd-2026:001", device("scanner-1"), Action::ScanTrigger { on: true }),
+        ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
+    ];
+    for (name, id, device, action) in commands {
+        let text = std::fs::read(folder().join(name)).expect("a golden file");
+        let id = CommandId::new(id).expect("a command's id");
+        let not_after = "2026-11-22T02:01:00Z".parse().expect("a time");
+        let expected = Command { id, device, action, not_after, origin: Origin::Cloud };
+        let written: Value = serde_json::from_slice(&command_message(&expected)).expect("JSON");
+        assert_eq!(written, golden(name), "{name}");
+        assert_eq!(parse_command(&text), Ok(expected), "{name}");
+    }
+}
+
+#[test]
+fn no_golden_file_is_left_unread() {
+    let read: BTreeSet<String> = events()
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .chain(["status.online.json", "status.offline.json"].map(str::to_owned))
+        .chain(["command.scan.trigger.json", "command.device.restart.json"].map(str::to_owned))
+        .collect();
+    let there: BTreeSet<String> = std::fs::read_dir(folder())
+        .expect("the folder of golden files")
+        .map(|entry| entry.expect("a file").file_name().into_string().expect("a name"))
+        .collect();
+    assert_eq!(read, there);
+}
