@@ -120,6 +120,9 @@ fn what_waited_while_nobody_listened_is_stale_and_a_code_begun_then_is_whole() {
     let said = frames(&mut framer, &bytes(b"5678\rold-code\rnew-code\r"));
     let stale = |bytes| Frame::Stale { bytes };
     assert_eq!(said, [stale(4), stale(8), Frame::Code("new-code".to_owned())]);
+    // A line that was not raw yet turned the terminators of what waited into line feeds.
+    framer.expect_backlog(10);
+    assert_eq!(only_codes(frames(&mut framer, &bytes(b"5678\nabcd\nlive\r"))), ["live"]);
     // The very first frame may have lost its head to whoever held the line before.
     framer.expect_backlog(2);
     assert_eq!(only_codes(frames(&mut framer, &bytes(b"4567890\rabc\r"))), ["abc"]);
