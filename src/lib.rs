@@ -30,9 +30,12 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod console;
 pub mod device;
 pub mod devices;
+pub mod journal;
 pub mod observe;
+pub mod router;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod supervise;

@@ -27,7 +27,8 @@ impl Level {
 }
 
 macro_rules! conditions {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $level:ident, $visible_after_s:literal, $text:literal, $help:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $level:ident, $visible_after_s:literal,
+        $text:literal, $help:literal;)*) => {
         /// A named thing that can be wrong. Codes are never renamed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Condition { $($(#[$doc])* #[doc = $text] $name,)* }

@@ -1,0 +1,71 @@
+# Everything a person or a machine does with this project. `make demo` and `make test` install what they miss.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Arguments of the demo: make demo DEMO_ARGS="--for 30s"
+DEMO_ARGS ?=
+# Recorded field data that is not committed. Tests that need it say loudly when it is not there.
+export SMARTSTORE_DATA ?= $(abspath ../shared/data)
+# Scripts of the hardware lab and of the cross builds, when they stand beside the project.
+LAB ?= ../shared/lab
+
+CARGO_DENY_VERSION := 0.20.2
+FEATURES := $(shell sed -n '/^\[features\]/,/^\[/p' Cargo.toml | sed -n 's/^\([a-z][a-z0-9-]*\) *=.*/\1/p' | grep -v '^default$$')
+EACH_FEATURE := $(addprefix feature-,$(FEATURES))
+
+.PHONY: help demo test lint deny full bench build-needs test-needs deny-tool features no-features $(EACH_FEATURE) lab cross
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+demo: build-needs ## a whole store in one process: simulated scanner, journal, broker, counts
+	cargo build --locked --bin smartstore
+	target/debug/smartstore demo $(DEMO_ARGS)
+
+test: test-needs ## every test; the last line is the runner's own
+	cargo test --locked --doc
+	if command -v cargo-nextest >/dev/null; then cargo nextest run --locked; else cargo test --locked --all-targets; fi
+
+lint: build-needs ## formatting, clippy and documentation, without a warning
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+
+deny: deny-tool ## licences, banned crates, sources
+	cargo deny check licenses bans sources
+
+full: test-needs lint deny features ## what takes long: each feature, more seeds, longer fuzzing, the lab, cross builds
+	SMARTSTORE_CODES=10000 PROPTEST_CASES=4096 SMARTSTORE_FUZZ_S=60 $(MAKE) test
+	$(MAKE) lab cross
+
+bench: build-needs ## the figures, on this machine
+	cargo build --locked --release --bin smartstore
+	for what in journal scanner; do target/release/smartstore bench $$what; done
+
+features: no-features $(EACH_FEATURE)
+
+no-features: build-needs
+	cargo check --locked --no-default-features
+
+$(EACH_FEATURE): feature-%: build-needs
+	cargo check --locked --no-default-features --features $*
+
+lab:
+	if [ -x $(LAB)/setup.sh ] && [ -d tests/lab ]; then $(LAB)/setup.sh && tests/lab/run; else echo "no lab beside the project: skipped"; fi
+
+cross:
+	if [ -x $(LAB)/cross.sh ]; then \
+	    for triple in aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do $(LAB)/cross.sh $$triple --bin smartstore; done; \
+	else echo "no cross build scripts beside the project: skipped"; fi
+
+build-needs:
+	@command -v cargo >/dev/null || { echo "error: no cargo: install Rust 1.91 or later first" >&2; exit 1; }
+	@scripts/install-packages build
+
+test-needs: build-needs
+	@scripts/install-packages test
+
+deny-tool: build-needs
+	@command -v cargo-deny >/dev/null || cargo install --locked --version $(CARGO_DENY_VERSION) cargo-deny
