@@ -15,8 +15,8 @@
 use std::error::Error;
 
 use rumqttc::mqttbytes::Error as PacketError;
-use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, StateError, TlsError};
 use rumqttc::tokio_rustls::rustls;
+use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, StateError, TlsError};
 
 use crate::types::Condition;
 

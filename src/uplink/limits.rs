@@ -49,3 +49,5 @@ pub(super) const COMMANDS_IN_FLIGHT: u16 = 16;
 pub(super) const COMMANDS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Packets between the connection and whoever uses it.
 pub(super) const SIGNALS: usize = 64;
+/// Events asked of the journal at once.
+pub(super) const READ_EVENTS: usize = 400;
