@@ -32,9 +32,14 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod device;
 pub mod devices;
+pub mod journal;
 pub mod observe;
+pub mod router;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod supervise;
 pub mod transport;
 pub mod types;

@@ -5,7 +5,14 @@
 //! nothing, and over a few planted lines, where it must find what was planted. A rule that is in the way of good code
 //! is changed here, in the open, with the reason beside it; it is never worked around.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this crate is a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this crate is a test"
+)]
 
 #[path = "architecture/arrows.rs"]
 mod arrows;

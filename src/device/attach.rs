@@ -7,8 +7,9 @@ use super::{Port, limits};
 use crate::observe::DeviceState;
 use crate::types::Condition;
 
-/// Opens a line, however long it takes to appear. While it does not, `missing` stands with the operating system's
-/// words, and the line is looked for five times a second, so that a replugged cable works at once. `None`: told to stop.
+/// Opens a line, however long it takes to appear; `None`: told to stop. While it does not appear, `missing` stands
+/// with the operating system's words, and the line is looked for five times a second, so that a replugged cable works
+/// at once.
 pub async fn attach<L, F, O>(port: &mut Port, missing: Condition, mut open: F) -> Option<L>
 where
     F: FnMut() -> O,

@@ -145,3 +145,7 @@ fn stable_path(node: &Path) -> PathBuf {
     }
     node.to_owned()
 }
+
+#[cfg(test)]
+#[path = "tty_tests.rs"]
+mod tests;

@@ -99,7 +99,7 @@ impl Gtin {
             .enumerate()
             .map(|(place, digit)| u32::from(digit - b'0') * if place % 2 == 0 { 3 } else { 1 })
             .sum();
-        (weighted % 10 == 0).then_some(Self(padded))
+        weighted.is_multiple_of(10).then_some(Self(padded))
     }
 
     /// The 14 digits.

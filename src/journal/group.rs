@@ -1,0 +1,180 @@
+//! One commit group: everything that a transaction appends, in the order it arrived.
+
+use rusqlite::Connection;
+
+use super::head::{Counts, Head};
+use super::lane;
+use super::ledger;
+use super::limits;
+use super::stored::{self, Batch};
+use super::{Accepted, Effects, Intake, JournalError, cursor};
+use crate::clock::Clock;
+use crate::types::{
+    Body, Cause, Class, Command, CommandId, Draft, Ended, Event, Notice, Observation, Outcome, Row, Seq,
+};
+
+type Result<T> = std::result::Result<T, JournalError>;
+
+/// A transaction in the making. Nothing of it counts before [`Group::finish`] and the commit.
+pub(super) struct Group<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) clock: &'a Clock,
+    pub(super) head: Head,
+    pub(super) counts: Counts,
+    pub(super) commands_changed: bool,
+    open: [Batch; 3],
+}
+
+impl<'a> Group<'a> {
+    /// Begins where the journal stands.
+    pub(super) fn new(conn: &'a Connection, clock: &'a Clock, head: Head, counts: Counts) -> Self {
+        let open = Class::ALL.map(|class| Batch::new(Seq(head.of(class).seq.0 + 1)));
+        Self { conn, clock, head, counts, commands_changed: false, open }
+    }
+
+    /// Writes the batches; the caller commits.
+    pub(super) fn finish(mut self) -> Result<(Head, Counts, bool)> {
+        for class in Class::ALL {
+            self.flush(class)?;
+        }
+        self.counts.groups += 1;
+        Ok((self.head, self.counts, self.commands_changed))
+    }
+
+    fn flush(&mut self, class: Class) -> Result<()> {
+        let next = Batch::new(Seq(self.head.of(class).seq.0 + 1));
+        let batch = std::mem::replace(&mut self.open[Head::place(class)], next);
+        if batch.count > 0 {
+            let (at, _) = self.clock.wall();
+            lane::insert(self.conn, class, &batch, at).map_err(JournalError::write)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, class: Class, stored: &[u8]) -> Result<(Row, Seq)> {
+        let (row, seq) = self.head.next(class);
+        let batch = &mut self.open[Head::place(class)];
+        batch.push(row, stored);
+        self.counts.events += 1;
+        if batch.count as usize >= limits::GROUP_EVENTS || batch.body.len() >= limits::BATCH_BYTES {
+            self.flush(class)?;
+        }
+        Ok((row, seq))
+    }
+
+    /// Appends drafts; one row for each that was stored. An outcome whose command is unknown or over is dropped and
+    /// counted.
+    pub(super) fn append(&mut self, drafts: &[Draft]) -> Result<Vec<Row>> {
+        let mut bytes = Vec::new();
+        let mut ends = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let start = bytes.len();
+            stored::encode_event(draft, &mut bytes);
+            if bytes.len() - start > limits::EVENT_BYTES {
+                return Err(JournalError::TooLarge { bytes: bytes.len() - start, limit: limits::EVENT_BYTES });
+            }
+            ends.push(bytes.len());
+        }
+        let mut rows = Vec::with_capacity(drafts.len());
+        let mut start = 0;
+        for (draft, end) in drafts.iter().zip(ends) {
+            if let Some(row) = self.store(draft, &bytes[start..end])? {
+                rows.push(row);
+            }
+            start = end;
+        }
+        Ok(rows)
+    }
+
+    fn store(&mut self, draft: &Draft, bytes: &[u8]) -> Result<Option<Row>> {
+        let Body::Observed(Observation::Ended(outcome)) = &draft.body else {
+            return self.push(draft.body.class(), bytes).map(|(row, _)| Some(row));
+        };
+        if !ledger::is_open(self.conn, &outcome.command)? {
+            self.counts.outcomes_dropped += 1;
+            return Ok(None);
+        }
+        let (row, seq) = self.push(draft.body.class(), bytes)?;
+        let (now, _) = self.clock.wall();
+        ledger::end(self.conn, &outcome.command, &Event { row, seq, draft: draft.clone() }, now)?;
+        self.commands_changed = true;
+        Ok(Some(row))
+    }
+
+    /// Appends what the journal has to say itself.
+    pub(super) fn notice(&mut self, notice: Notice) -> Result<Row> {
+        let draft = Draft {
+            id: self.clock.event_id(),
+            device: None,
+            at: self.clock.stamp(),
+            cause: None,
+            body: Body::Noticed(notice),
+        };
+        let mut bytes = Vec::new();
+        stored::encode_event(&draft, &mut bytes);
+        self.push(draft.body.class(), &bytes).map(|(row, _)| row)
+    }
+
+    /// Files a command, or the end of one that could not even be read.
+    pub(super) fn accept(&mut self, intake: &Intake) -> Result<Accepted> {
+        let id = intake.id();
+        if let Some(seen) = ledger::seen(self.conn, id)? {
+            return seen.map(Accepted::Seen);
+        }
+        let (now, _) = self.clock.wall();
+        ledger::insert(self.conn, intake, now)?;
+        self.commands_changed = true;
+        match intake {
+            Intake::Refused { reason, .. } => self.refuse(id, Ended::Refused(reason.clone()), None)?,
+            Intake::Command(command) => {
+                if ledger::open_count(self.conn)? > limits::OPEN_COMMANDS {
+                    let reason = crate::types::Reason::new("too-many-open-commands");
+                    self.refuse(id, Ended::Refused(reason), Some(command))?;
+                }
+            }
+        }
+        Ok(Accepted::New)
+    }
+
+    fn refuse(&mut self, id: &CommandId, ended: Ended, command: Option<&Command>) -> Result<()> {
+        let draft = Draft {
+            id: self.clock.event_id(),
+            device: command.and_then(|command| command.device.clone()),
+            at: self.clock.stamp(),
+            cause: Some(Cause::Command(id.clone())),
+            body: Body::Observed(Observation::Ended(Outcome { command: id.clone(), ended })),
+        };
+        self.append(&[draft]).map(drop)
+    }
+
+    /// Marks a command as handed to its device.
+    pub(super) fn dispatched(&mut self, id: &CommandId) -> Result<()> {
+        let (now, _) = self.clock.wall();
+        if !ledger::dispatch(self.conn, id, now)? {
+            return Err(JournalError::NotAccepted(id.clone()));
+        }
+        self.commands_changed = true;
+        Ok(())
+    }
+
+    /// A flow's step: its cursor and all that follows from it.
+    pub(super) fn advance(&mut self, reader: &str, row: Row, effects: &Effects) -> Result<Vec<Row>> {
+        let at = cursor::get(self.conn, reader).map_err(JournalError::write)?;
+        if row <= at {
+            return Err(JournalError::NoAdvance { reader: reader.to_owned(), at, asked: row });
+        }
+        let rows = self.append(&effects.events)?;
+        for command in &effects.commands {
+            match self.accept(&Intake::Command(command.clone())) {
+                // Known already, whatever came of it: an effect is never repeated.
+                Ok(_) | Err(JournalError::Outcome(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for change in &effects.state {
+            cursor::put_state(self.conn, reader, change).map_err(JournalError::write)?;
+        }
+        cursor::set(self.conn, reader, row).map_err(JournalError::write)?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,201 @@
+//! The journal as its callers see it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::types::{
+    Action, Body, Cause, CodeKind, CodeScanned, DeviceId, DropReason, Ended, Notice, Observation, OpenReason, Origin,
+    Outcome,
+};
+
+pub(super) const START_MS: i64 = 1_763_776_800_000;
+
+pub(super) fn clock(seed: u64) -> Clock {
+    Clock::manual(Timestamp::from_unix_ms(START_MS), seed)
+}
+
+pub(super) fn code(clock: &Clock, value: &str) -> Draft {
+    Draft {
+        id: clock.event_id(),
+        device: Some(DeviceId::new("scanner-1").unwrap()),
+        at: clock.stamp(),
+        cause: None,
+        body: Body::Observed(Observation::Code(CodeScanned {
+            kind: CodeKind::Product,
+            symbology: None,
+            value: value.to_owned(),
+            gtin: None,
+            ai: std::collections::BTreeMap::new(),
+        })),
+    }
+}
+
+pub(super) fn ended(clock: &Clock, id: &CommandId, ended: Ended) -> Draft {
+    Draft {
+        id: clock.event_id(),
+        device: None,
+        at: clock.stamp(),
+        cause: Some(Cause::Command(id.clone())),
+        body: Body::Observed(Observation::Ended(Outcome { command: id.clone(), ended })),
+    }
+}
+
+pub(super) fn command(id: &str) -> Command {
+    Command {
+        id: CommandId::new(id).unwrap(),
+        device: Some(DeviceId::new("scanner-1").unwrap()),
+        action: Action::ScanTrigger { on: true },
+        not_after: Timestamp::from_unix_ms(START_MS + 60_000),
+        origin: Origin::Cloud,
+    }
+}
+
+fn open(dir: &Path, clock: &Clock) -> (Journal, Opened) {
+    Journal::open(Settings::new(dir), clock.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn a_new_journal_opens_with_its_epoch_and_goes_on_after_a_close() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, opened) = open(dir.path(), &clock);
+    assert_eq!(opened, Opened::Created);
+    let epoch = journal.epoch();
+    let first = journal.after(Row(0), 10).await.unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!((first[0].row, first[0].seq, first[0].class()), (Row(1), Seq(1), Class::Record));
+    let expected = Notice::Opened { epoch, previous: None, last_seq: Vec::new(), reason: OpenReason::Created };
+    assert_eq!(first[0].draft.body, Body::Noticed(expected));
+
+    let drafts: Vec<_> = (0..3).map(|n| code(&clock, &format!("{n}"))).collect();
+    assert_eq!(journal.append(drafts.clone()).await.unwrap(), [Row(2), Row(3), Row(4)]);
+    journal.close().await.unwrap();
+
+    let (journal, opened) = open(dir.path(), &clock);
+    assert_eq!(opened, Opened::Existing);
+    assert_eq!(journal.epoch(), epoch);
+    assert_eq!(journal.head().borrow().of(Class::Record), Mark { row: Row(4), seq: Seq(4) });
+    let stored: Vec<_> = journal.after(Row(1), 10).await.unwrap().into_iter().map(|event| event.draft).collect();
+    assert_eq!(stored, drafts);
+}
+
+#[tokio::test]
+async fn the_head_wakes_readers_of_what_was_appended() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let mut head = journal.head();
+    let reader = tokio::time::timeout(Duration::from_secs(5), head.wait_for(|head| head.row >= Row(2)));
+    let (seen, rows) = tokio::join!(reader, journal.append(vec![code(&clock, "1")]));
+    assert_eq!(rows.unwrap(), [Row(2)]);
+    assert_eq!(seen.unwrap().unwrap().of(Class::Record).seq, Seq(2));
+}
+
+#[tokio::test]
+async fn a_command_goes_its_way_and_ends_once() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let asked = command("c-1");
+    let intake = Intake::Command(asked.clone());
+    assert_eq!(journal.accept(intake.clone()).await.unwrap(), Accepted::New);
+    assert_eq!(journal.accept(intake.clone()).await.unwrap(), Accepted::Seen(None));
+    assert_eq!(journal.open_commands().await.unwrap(), [(asked.clone(), CommandState::Accepted)]);
+    journal.step_dispatched(&asked.id).await.unwrap();
+    assert!(matches!(journal.step_dispatched(&asked.id).await, Err(JournalError::NotAccepted(_))));
+    assert_eq!(journal.open_commands().await.unwrap(), [(asked.clone(), CommandState::Dispatched)]);
+
+    let outcome = ended(&clock, &asked.id, Ended::Done);
+    assert_eq!(journal.append(vec![outcome.clone()]).await.unwrap().len(), 1);
+    let second = ended(&clock, &asked.id, Ended::Expired);
+    assert_eq!(journal.append(vec![second]).await.unwrap(), []);
+    let unknown = ended(&clock, &CommandId::new("never").unwrap(), Ended::Done);
+    assert_eq!(journal.append(vec![unknown]).await.unwrap(), []);
+    assert_eq!(journal.stats().await.unwrap().counts.outcomes_dropped, 2);
+    assert_eq!(journal.open_commands().await.unwrap(), []);
+
+    let money = journal.unsent(Class::Money, Row(0), 10).await.unwrap();
+    assert_eq!(money.len(), 1);
+    assert_eq!(money[0].draft, outcome);
+    assert_eq!(journal.accept(intake).await.unwrap(), Accepted::Seen(Some(Box::new(money[0].clone()))));
+}
+
+#[tokio::test]
+async fn a_refused_intake_ends_at_once() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let id = CommandId::new("bad-1").unwrap();
+    let intake = Intake::Refused { id: id.clone(), reason: Reason::new("unknown-action") };
+    assert_eq!(journal.accept(intake.clone()).await.unwrap(), Accepted::New);
+    let money = journal.unsent(Class::Money, Row(0), 10).await.unwrap();
+    let expected = Outcome { command: id, ended: Ended::Refused(Reason::new("unknown-action")) };
+    assert_eq!(money[0].draft.body, Body::Observed(Observation::Ended(expected)));
+    assert_eq!(journal.accept(intake).await.unwrap(), Accepted::Seen(Some(Box::new(money[0].clone()))));
+}
+
+#[tokio::test]
+async fn an_advance_is_all_or_nothing_and_is_never_repeated() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let effects = Effects {
+        events: vec![code(&clock, "effect")],
+        commands: vec![command("c-1")],
+        state: vec![Change { key: "quota".to_owned(), value: Some(vec![1]), expires: None }],
+    };
+    assert_eq!(journal.advance("flow.sale", Row(1), effects.clone()).await.unwrap(), [Row(2)]);
+    let again = journal.advance("flow.sale", Row(1), effects.clone()).await;
+    assert!(matches!(again, Err(JournalError::NoAdvance { at: Row(1), .. })));
+    assert_eq!(journal.after(Row(0), 10).await.unwrap().len(), 2);
+    assert_eq!(journal.cursor("flow.sale").await.unwrap(), Row(1));
+    assert_eq!(journal.state("flow.sale", "quota").await.unwrap(), Some(vec![1]));
+    assert_eq!(journal.open_commands().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn confirming_moves_the_uplinks_cursor_and_survives_a_close() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    journal.append((0..9).map(|n| code(&clock, &format!("{n}"))).collect()).await.unwrap();
+    journal.confirm(Class::Record, Row(4)).await.unwrap();
+    journal.confirm(Class::Record, Row(3)).await.unwrap();
+    journal.confirm(Class::Money, Row(4)).await.unwrap();
+    let record = *journal.stats().await.unwrap().of(Class::Record);
+    assert_eq!((record.stored, record.unsent, record.first_seq, record.last_seq), (10, 6, Seq(1), Seq(10)));
+    assert!(record.oldest_unsent.is_some());
+    journal.close().await.unwrap();
+    let (journal, _) = open(dir.path(), &clock);
+    assert_eq!(journal.confirmed(Class::Record).await.unwrap(), Row(4));
+    assert_eq!(journal.confirmed(Class::Money).await.unwrap(), Row(0));
+    let read_only = ReadOnly::open(dir.path()).unwrap();
+    assert_eq!(read_only.stats().unwrap().of(Class::Record).unsent, 6);
+    assert_eq!(read_only.verify().unwrap(), Verdict { events: 10, findings: vec![] });
+    assert_eq!(read_only.after(Row(8), 10).unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn two_gateways_cannot_share_a_journal() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let second = Journal::open(Settings::new(dir.path()), clock.clone());
+    assert!(matches!(second, Err(JournalError::InUse { .. })));
+    journal.close().await.unwrap();
+    open(dir.path(), &clock);
+}
+
+#[tokio::test]
+async fn what_is_no_journal_is_set_aside_and_a_new_epoch_says_so() {
+    for garbage in [vec![0; 8192], b"this is no database, it is a letter".repeat(400), vec![0xff; 100]] {
+        let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+        std::fs::write(dir.path().join("journal.db"), &garbage).unwrap();
+        let (journal, opened) = open(dir.path(), &clock);
+        let Opened::Damaged { set_aside, previous: None, .. } = opened else { panic!("{opened:?}") };
+        assert_eq!(std::fs::read(&set_aside).unwrap(), garbage);
+        let first = &journal.after(Row(0), 10).await.unwrap()[0];
+        assert!(matches!(
+            first.draft.body,
+            Body::Noticed(Notice::Opened { previous: None, reason: OpenReason::Damaged, .. })
+        ));
+        journal.append(vec![code(&clock, "1")]).await.unwrap();
+        let _ = DropReason::Damaged;
+    }
+}

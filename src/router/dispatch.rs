@@ -1,0 +1,185 @@
+//! From the ledger to the devices' ports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::journal::{Journal, JournalError};
+use crate::types::{
+    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, DeviceId, Draft, Ended, Observation,
+    Origin, Outcome, Reason,
+};
+
+/// How long to wait before a command that could not be handed over is looked at again, if nothing wakes us before.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A command whose `not_after` lies further ahead is carried out as if it lay this far ahead.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+/// Where a device's actions go.
+#[derive(Debug)]
+pub struct Target {
+    /// What the device can do.
+    pub can: &'static [ActionKind],
+    /// Its port.
+    pub assign: Sender<Assigned>,
+    /// Asks for its driver to be started anew.
+    pub restart: std::sync::Arc<tokio::sync::Notify>,
+}
+
+/// Carries accepted commands to devices, each exactly once.
+#[derive(Debug)]
+pub struct Dispatcher {
+    journal: Journal,
+    clock: Clock,
+    targets: BTreeMap<DeviceId, Target>,
+    /// Commands that are recorded as dispatched, were perhaps not done, and may be done twice.
+    repeatable: BTreeSet<CommandId>,
+    /// Whether the commands of earlier processes have been settled.
+    settled: bool,
+}
+
+/// What is to be done with a command now.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    /// It ends without anything having been done.
+    End(Ended),
+    /// It goes to its device.
+    HandOver,
+    /// The device's driver is started anew.
+    Restart,
+}
+
+impl Dispatcher {
+    /// A dispatcher for these devices.
+    pub fn new(journal: Journal, clock: Clock, targets: BTreeMap<DeviceId, Target>) -> Self {
+        Self { journal, clock, targets, repeatable: BTreeSet::new(), settled: false }
+    }
+
+    /// Runs until `stop`. What was dispatched before this process began and has no outcome is settled first. A
+    /// journal that cannot write for the moment is waited for; only a closed one ends this.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), JournalError> {
+        let mut changed = self.journal.commands_changed();
+        loop {
+            let look_again = match self.look().await {
+                Ok(waiting) => waiting,
+                Err(JournalError::Closed) => return Err(JournalError::Closed),
+                Err(error) => {
+                    tracing::warn!(%error, "commands wait for the journal");
+                    true
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                woken = changed.changed() => woken.map_err(|_| JournalError::Closed)?,
+                () = tokio::time::sleep(LOOK_AGAIN), if look_again => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<bool, JournalError> {
+        if !self.settled {
+            self.settle_past().await?;
+            self.settled = true;
+        }
+        self.dispatch_all().await
+    }
+
+    /// A command that an earlier process had dispatched: nobody knows whether it was done. It is done again only if
+    /// doing it twice does no harm; otherwise it ends as indeterminate.
+    async fn settle_past(&mut self) -> Result<(), JournalError> {
+        for (command, state) in self.journal.open_commands().await? {
+            if state != CommandState::Dispatched {
+                continue;
+            }
+            if command.action.kind().idempotent() {
+                self.repeatable.insert(command.id);
+            } else {
+                self.end(&command, Ended::Indeterminate(Reason::new("power-lost"))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at every open command once; says whether some of them wait for room in a port.
+    async fn dispatch_all(&mut self) -> Result<bool, JournalError> {
+        let mut waiting = false;
+        for (command, state) in self.journal.open_commands().await? {
+            if state == CommandState::Accepted || self.repeatable.contains(&command.id) {
+                let acted = self.act(&command, state == CommandState::Dispatched).await?;
+                if acted {
+                    self.repeatable.remove(&command.id);
+                }
+                waiting |= !acted;
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Does what is to be done with one command; `false`: its port has no room, it stays accepted.
+    async fn act(&mut self, command: &Command, dispatched_before: bool) -> Result<bool, JournalError> {
+        match self.decide(command) {
+            Decision::End(ended) => self.end(command, ended).await?,
+            Decision::Restart => {
+                self.record_dispatched(command, dispatched_before).await?;
+                self.repeatable.insert(command.id.clone());
+                if let Some(target) = command.device.as_ref().and_then(|device| self.targets.get(device)) {
+                    target.restart.notify_one();
+                }
+                self.end(command, Ended::Done).await?;
+            }
+            Decision::HandOver => return self.hand_over(command, dispatched_before).await,
+        }
+        Ok(true)
+    }
+
+    fn decide(&self, command: &Command) -> Decision {
+        let refused = |why| Decision::End(Ended::Refused(Reason::new(why)));
+        let (wall, synced) = self.clock.wall();
+        if !synced && command.origin == Origin::Cloud {
+            return refused("clock-unsynced");
+        }
+        if wall >= command.not_after {
+            return Decision::End(Ended::Expired);
+        }
+        let Some(device) = &command.device else { return refused("needs-a-device") };
+        let Some(target) = self.targets.get(device) else { return refused("unknown-device") };
+        if command.action == Action::DeviceRestart {
+            return Decision::Restart;
+        }
+        if !target.can.contains(&command.action.kind()) {
+            return refused("unsupported-action");
+        }
+        Decision::HandOver
+    }
+
+    async fn hand_over(&mut self, command: &Command, dispatched_before: bool) -> Result<bool, JournalError> {
+        let target = command.device.as_ref().and_then(|device| self.targets.get(device));
+        let Some(target) = target else { return Ok(true) };
+        // Room is reserved first, so that nothing can come between the record and the hand-over.
+        let Ok(room) = target.assign.try_reserve() else { return Ok(false) };
+        self.record_dispatched(command, dispatched_before).await?;
+        let (wall, _) = self.clock.wall();
+        let deadline = self.clock.now() + command.not_after.since(wall).min(LONGEST_DEADLINE);
+        room.send(Assigned { command: command.id.clone(), action: command.action.clone(), deadline });
+        Ok(true)
+    }
+
+    async fn record_dispatched(&self, command: &Command, dispatched_before: bool) -> Result<(), JournalError> {
+        if dispatched_before { Ok(()) } else { self.journal.step_dispatched(&command.id).await }
+    }
+
+    async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
+        let outcome = Outcome { command: command.id.clone(), ended };
+        let draft = Draft {
+            id: self.clock.event_id(),
+            device: command.device.clone(),
+            at: self.clock.stamp(),
+            cause: Some(Cause::Command(command.id.clone())),
+            body: Body::Observed(Observation::Ended(outcome)),
+        };
+        self.journal.append(vec![draft]).await.map(|_| ())
+    }
+}

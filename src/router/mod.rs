@@ -1,0 +1,16 @@
+//! The way between devices and the journal: what drivers say goes in, what the ledger holds goes out.
+//!
+//! [`intake`] carries one device's observations into the journal. [`dispatch`] carries accepted commands from the
+//! ledger to device ports; nothing else may call a driver. A command is recorded as dispatched, durably, *before* its
+//! action enters a port, so that a power cut between the two can only leave "nobody knows", never "twice".
+//!
+//! What is absent: no MQTT, no HTTP, no protocol. Whoever wants something done files a command in the journal.
+
+mod dispatch;
+mod intake;
+
+pub use dispatch::{Dispatcher, Target};
+pub use intake::intake;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! The other ends: what a device or the cloud would do, at the other end of something real.
+//!
+//! A simulator is an instrument, not a mock: the gateway's code cannot tell it from the real thing, and the knobs that
+//! make it misbehave are turned from outside. Simulators share the wire layer with the drivers and nothing else.
+
+pub mod broker;

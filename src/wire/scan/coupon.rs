@@ -1,0 +1,115 @@
+//! The shape of a signed coupon. Only its shape: whether the signature is good is not decided here.
+
+use serde::Deserialize;
+
+/// In front of a coupon in Base45.
+const BASE45_PREFIX: &str = "SC1:";
+/// Longest JOSE header looked into, in characters; ours are below 120.
+const HEADER_MAX: usize = 1024;
+
+/// The one member of a JOSE header (RFC 7515) that tells a coupon from any other token.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+}
+
+/// A JWS in compact form whose header names EdDSA (RFC 8037), or `SC1:` and Base45 (RFC 9285).
+pub(super) fn is_coupon(text: &str) -> bool {
+    match text.strip_prefix(BASE45_PREFIX) {
+        Some(rest) => is_base45(rest),
+        None => is_eddsa_jws(text),
+    }
+}
+
+fn is_base45(text: &str) -> bool {
+    let known = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase() || b" $%*+-./:".contains(&b);
+    !text.is_empty() && text.len() % 3 != 1 && text.bytes().all(known)
+}
+
+fn is_eddsa_jws(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    if header.len() > HEADER_MAX || payload.is_empty() || signature.is_empty() {
+        return false;
+    }
+    let known = |part: &str| part.bytes().all(|b| sextet(b).is_some());
+    known(payload)
+        && known(signature)
+        && base64url(header)
+            .and_then(|json| serde_json::from_slice::<Header>(&json).ok())
+            .is_some_and(|header| header.alg == "EdDSA")
+}
+
+/// Base64url without padding (RFC 4648, section 5).
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    if text.len() % 4 == 1 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut word, mut bits) = (0_u32, 0_u32);
+    for character in text.bytes() {
+        word = (word << 6 | u32::from(sextet(character)?)) & 0xffff;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(word >> bits & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+fn sextet(character: u8) -> Option<u8> {
+    Some(match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'-' => 62,
+        b'_' => 63,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037, appendix A.4: a JWS signed with Ed25519.
+    const RFC_8037: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+        hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+    /// RFC 7515, appendix A.1: one with HMAC, no coupon of ours.
+    const RFC_7515: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UifQ.\
+        dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    #[test]
+    fn a_jws_is_a_coupon_only_when_its_header_says_eddsa() {
+        assert!(is_coupon(RFC_8037));
+        assert!(!is_coupon(RFC_7515));
+        assert!(!is_coupon(&RFC_8037.replace('.', "")));
+        assert!(!is_coupon(&format!("{RFC_8037}.")));
+        assert!(!is_coupon("eyJhbGciOiJFZERTQSJ9..x"));
+        assert!(!is_coupon("..") && !is_coupon("www.example.com"));
+    }
+
+    #[test]
+    fn base45_after_its_prefix_is_a_coupon() {
+        // RFC 9285, section 4.3: "AB" is "BB8", "base-45" is "UJCLQE7W581".
+        assert!(is_coupon("SC1:BB8"));
+        assert!(is_coupon("SC1:UJCLQE7W581"));
+        assert!(!is_coupon("SC1:"));
+        assert!(!is_coupon("SC1:BB8a"));
+        assert!(!is_coupon("SC1:BB8B"));
+        assert!(!is_coupon("HC1:BB8"));
+    }
+
+    #[test]
+    fn base64url_gives_the_vectors_of_rfc_4648() {
+        for (text, bytes) in [("", ""), ("Zg", "f"), ("Zm8", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")] {
+            assert_eq!(base64url(text).as_deref(), Some(bytes.as_bytes()));
+        }
+        assert_eq!(base64url("Z"), None);
+        assert_eq!(base64url("Zm9+"), None);
+    }
+}
