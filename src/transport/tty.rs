@@ -1,10 +1,13 @@
 //! Serial ports.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::termios::{QueueSelector, tcflush};
 use serialport::{DataBits, FlowControl, SerialPortType, TTYPort};
 
 use super::Line;
@@ -87,9 +90,29 @@ fn open_blocking(path: &Path, settings: TtySettings) -> io::Result<Tty> {
             StopBits::Two => serialport::StopBits::Two,
         })
         .timeout(Duration::ZERO);
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let before = rustix::fs::open(path, flags, Mode::empty())?;
+    let waiting = rustix::io::ioctl_fionread(&before)?;
     let port = Tty(TTYPort::open(&builder).map_err(open_error)?);
-    rustix::termios::tcflush(&port, rustix::termios::QueueSelector::IOFlush)?;
+    discard(&before, waiting)?;
+    tcflush(&port, QueueSelector::OFlush)?;
     Ok(port)
+}
+
+/// Throws away as many bytes as waited before the line was taken, and not one more: from the moment others see it
+/// taken, nothing is lost, which a flush could not promise.
+fn discard(line: &OwnedFd, mut waiting: u64) -> io::Result<()> {
+    let mut bytes = [0; 512];
+    while waiting > 0 {
+        let most = bytes.len().min(usize::try_from(waiting).unwrap_or(usize::MAX));
+        match rustix::io::read(line, &mut bytes[..most]) {
+            Ok(0) | Err(Errno::AGAIN) => break,
+            Ok(count) => waiting -= count as u64,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn open_error(error: serialport::Error) -> io::Error {

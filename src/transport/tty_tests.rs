@@ -78,6 +78,7 @@ async fn what_waited_before_the_line_was_held_is_discarded() {
     let keep = open_tty(&path, SETTINGS).await.unwrap();
     let mut far = File::from(master);
     far.write_all(b"stale").unwrap();
+    arrived(&File::open(&path).unwrap(), 5);
     drop(keep);
     let mut line = open_tty(&path, SETTINGS).await.unwrap();
     far.write_all(b"fresh").unwrap();
@@ -97,5 +98,50 @@ async fn a_symlink_is_resolved_at_every_open() {
         let mut far = File::from(master);
         far.write_all(b"x").unwrap();
         assert_eq!(read_some(&mut line).await.unwrap(), b"x");
+    }
+}
+
+/// Waits until the kernel has carried so many bytes across: it does that in its own time.
+fn arrived(slave: &File, bytes: u64) {
+    let mut looks = 0_u32;
+    while rustix::io::ioctl_fionread(slave).unwrap() < bytes {
+        looks += 1;
+        assert!(looks < 10_000_000, "{bytes} bytes arrive");
+        std::thread::yield_now();
+    }
+}
+
+/// Opens the line, however often the onlooker's own lock is in the way.
+async fn open_in_spite_of(path: &Path) -> Line<Tty> {
+    loop {
+        match open_tty(path, SETTINGS).await {
+            Ok(line) => return line,
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ResourceBusy),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_once_the_line_is_seen_to_be_taken_is_kept() {
+    for round in 0..50 {
+        let (master, path) = pty();
+        let slave = File::options().read(true).write(true).open(&path).unwrap();
+        let mut settings = termios::tcgetattr(&slave).unwrap();
+        settings.make_raw();
+        termios::tcsetattr(&slave, termios::OptionalActions::Now, &settings).unwrap();
+        let mut far = File::from(master);
+        far.write_all(b"stale").unwrap();
+        arrived(&slave, 5);
+        let onlooker = std::thread::spawn(move || {
+            while rustix::fs::flock(&slave, rustix::fs::FlockOperation::NonBlockingLockShared).is_ok() {
+                rustix::fs::flock(&slave, rustix::fs::FlockOperation::Unlock).unwrap();
+                std::thread::yield_now();
+            }
+            far.write_all(b"fresh").unwrap();
+            far
+        });
+        let mut line = open_in_spite_of(&path).await;
+        assert_eq!(read_some(&mut line).await.unwrap(), b"fresh", "round {round}");
+        drop(onlooker.join().unwrap());
     }
 }
