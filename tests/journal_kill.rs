@@ -3,6 +3,8 @@
 //! The test starts itself again as the process to be killed (`a_writer_until_it_is_killed` with the environment
 //! variable set), which appends from several tasks at once and notes every acknowledgement in a file.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;

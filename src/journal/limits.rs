@@ -84,6 +84,10 @@ pub(super) const STATE_KEYS: usize = 4096;
 pub(super) const CHECK_BUDGET: Duration = Duration::from_millis(60);
 /// The same after SQLite itself has reported damage.
 pub(super) const CHECK_BUDGET_SUSPECT: Duration = Duration::from_secs(10);
+/// How long a start may spend on taking over events from a damaged journal.
+pub(super) const SALVAGE: Duration = Duration::from_secs(10);
+/// Outcomes of ended commands that are taken over from a damaged journal.
+pub(super) const SALVAGED_OUTCOMES: i64 = 1000;
 /// Damaged journals kept beside the journal.
 pub(super) const SET_ASIDE: usize = 4;
 /// How long closing may take.
