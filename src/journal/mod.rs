@@ -9,7 +9,8 @@
 //!
 //! Layout: one table per class, one row per commit group, all its events in one checksummed blob. Compared with a row
 //! per event this halves what is written (deletion included), needs no index and no counter, and costs the readers one
-//! copy. An event of 300 bytes costs 4 KiB alone and about 1 KB in a group of 64.
+//! copy. An event of 288 bytes costs, from append to deletion, 9.9 KB of block writes alone, 870 bytes in a group of 64
+//! and 610 in a group of 256 (`smartstore bench journal`).
 //!
 //! Invariants:
 //! - What was answered is on disk (fsync), whatever happens to the process or the power afterwards.
@@ -201,7 +202,8 @@ struct Shared {
 impl Journal {
     /// Opens the journal and starts its thread. A new epoch's first event is `journal.opened`.
     ///
-    /// Blocks for as long as the disk takes: at start, 5 to 60 ms.
+    /// Blocks for as long as the disk takes: a few fsyncs, and at most 40 ms of checking after an unclean end (79 ms in
+    /// all were seen with 520,000 events and 60 ms of checking, on a loaded machine).
     ///
     /// # Errors
     /// See [`JournalError`]; a damaged file is no error.
