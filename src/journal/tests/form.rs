@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::super::lane::BatchRow;
-use super::super::stored::{self, Batch, Entries, Unreadable};
 use super::*;
+use crate::journal::lane::BatchRow;
+use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{BootId, Condition, EventId, Gtin, HealthChange, Observation, Stamp, Symbology};
 
 fn uuid() -> impl Strategy<Value = Uuid> {
