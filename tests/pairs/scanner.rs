@@ -221,7 +221,8 @@ fn with_noise_between_codes_nothing_is_invented_but_what_noise_itself_spells() {
         pair.pass(Duration::from_secs(5));
         for number in 0..10 {
             if random.one_in(2) {
-                let count = random.below(300);
+                let most = if random.one_in(10) { 30_000 } else { 300 };
+                let count = random.below(most);
                 let mut noise = random.bytes(count);
                 let gap = random.one_in(2);
                 if !gap {
@@ -230,7 +231,7 @@ fn with_noise_between_codes_nothing_is_invented_but_what_noise_itself_spells() {
                 pair.disturbed.extend(&noise);
                 pair.disturbed.extend(b"\r\n");
                 pair.scanner_does(Do::Disturb(noise));
-                pair.pass(if gap { Duration::from_secs(13) } else { random.milliseconds(50) });
+                pair.pass(if gap { Duration::from_secs(700) } else { random.milliseconds(50) });
             }
             // Long enough to be believed without a gap.
             let print = Print {
@@ -240,7 +241,7 @@ fn with_noise_between_codes_nothing_is_invented_but_what_noise_itself_spells() {
             pair.scanner_does(Do::Scan(print));
             pair.pass(random.milliseconds(50));
         }
-        pair.pass(Duration::from_secs(60));
+        pair.pass(Duration::from_secs(3600));
         let noise = frames_of(&pair.disturbed);
         let (real, invented): (Vec<_>, Vec<_>) = pair.observed.into_iter().partition(|text| pair.sent.contains(text));
         assert_eq!(real, pair.sent);
@@ -249,9 +250,10 @@ fn with_noise_between_codes_nothing_is_invented_but_what_noise_itself_spells() {
         }
         spelled.fetch_add(invented.len() as u64, std::sync::atomic::Ordering::Relaxed);
     });
-    // 15,000 bursts: 9 are expected.
+    // 15,000 bursts: about 9 are expected; without distrust, about 35 more in the long ones.
     let spelled = spelled.into_inner();
-    assert!(spelled <= 40, "{spelled} frames of noise passed for codes");
+    println!("{spelled} frames of noise passed for codes");
+    assert!(spelled <= 25, "{spelled} frames of noise passed for codes");
 }
 
 #[test]
