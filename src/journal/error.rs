@@ -160,8 +160,9 @@ impl JournalError {
         matches!(self, Self::Full | Self::Write { .. } | Self::Read { .. })
     }
 
-    /// Whether SQLite says that the file is damaged.
-    pub(super) fn is_damage(&self) -> bool {
+    /// Whether the file is damaged. The next start sets it aside when the damage is confirmed: whoever gets such an error
+    /// from a running journal should end the process in order, so that it is started again.
+    pub fn is_damage(&self) -> bool {
         match self {
             Self::Write { source }
             | Self::Read { source }
@@ -177,4 +178,22 @@ impl JournalError {
 pub(super) fn damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+/// Whether the failure says nothing about the file's content: somebody else's lock, a permission, the disk itself.
+pub(super) fn is_circumstance(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode as Code;
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            Code::DatabaseBusy
+                | Code::DatabaseLocked
+                | Code::SystemIoFailure
+                | Code::CannotOpen
+                | Code::PermissionDenied
+                | Code::ReadOnly
+                | Code::OutOfMemory
+                | Code::DiskFull
+        )
+    )
 }

@@ -23,7 +23,6 @@ pub(super) fn is_open(conn: &Connection, id: &CommandId) -> Result<bool> {
 }
 
 /// What is known of a command: nothing, that it is open, or its recorded end (which may be unreadable).
-#[expect(clippy::type_complexity, reason = "three answers that a caller must tell apart")]
 pub(super) fn seen(conn: &Connection, id: &CommandId) -> Result<Option<Result<Option<Box<Event>>>>> {
     let row: Option<(i64, Option<Vec<u8>>)> = conn
         .prepare_cached("SELECT state, ended FROM command WHERE id = ?1")

@@ -67,6 +67,10 @@ pub(super) const OPEN_COMMANDS: usize = 1024;
 pub(super) const ENDED_COMMANDS: i64 = 10_000;
 /// How long ended commands are kept.
 pub(super) const ENDED_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How soon after a commit retention looks whether something is to be deleted.
+pub(super) const RETAIN_DELAY: Duration = Duration::from_secs(1);
+/// How often old commands and expired state are looked for.
+pub(super) const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 /// Rows of `command` and `state` deleted in one transaction.
 pub(super) const PURGE_ROWS: i64 = 256;
 /// Longest name of a reader or an owner, longest key.

@@ -44,21 +44,29 @@ pub(super) fn run(conn: &mut Connection) -> std::result::Result<(), JournalError
     Ok(())
 }
 
-/// Makes the tables of a new file and its epoch, all in one transaction: there is no journal without an epoch.
-pub(super) fn create(conn: &mut Connection, epoch: Epoch, now: Timestamp) -> std::result::Result<(), JournalError> {
-    let make = |conn: &mut Connection| {
-        let transaction = Transaction::new(conn, TransactionBehavior::Immediate)?;
+/// Makes the tables of a new file, its epoch and, by `first`, its first event, all in one transaction: there is no
+/// journal without them.
+pub(super) fn create(
+    conn: &mut Connection,
+    epoch: Epoch,
+    now: Timestamp,
+    first: impl FnOnce(&Connection) -> std::result::Result<(), JournalError>,
+) -> std::result::Result<(), JournalError> {
+    let failed = |source| JournalError::Migrate { to: LATEST, source: Arc::new(source) };
+    let make = |conn: &Connection| {
         for (to, sql) in (1_i64..).zip(ALL) {
-            apply(&transaction, to, sql)?;
+            apply(conn, to, sql)?;
         }
-        transaction.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", params![epoch.to_string(), now.unix_ms()])?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.commit()
+        conn.execute("INSERT INTO meta VALUES (1, ?1, ?2, 0)", params![epoch.to_string(), now.unix_ms()])?;
+        conn.pragma_update(None, "application_id", APPLICATION_ID)
     };
-    make(conn).map_err(|source| JournalError::Migrate { to: LATEST, source: Arc::new(source) })
+    let transaction = Transaction::new(conn, TransactionBehavior::Immediate).map_err(failed)?;
+    make(&transaction).map_err(failed)?;
+    first(&transaction)?;
+    transaction.commit().map_err(failed)
 }
 
-fn apply(transaction: &Transaction<'_>, to: i64, sql: &str) -> Result<()> {
-    transaction.execute_batch(sql)?;
-    transaction.pragma_update(None, "user_version", to)
+fn apply(conn: &Connection, to: i64, sql: &str) -> Result<()> {
+    conn.execute_batch(sql)?;
+    conn.pragma_update(None, "user_version", to)
 }

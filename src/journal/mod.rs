@@ -29,6 +29,7 @@
 //! Limits: an event 64 KiB, an answer 1000 events or 1 MiB, open commands 1024, ended commands the newest 10,000 and 30
 //! days, a name or key 128 bytes, a state value 256 KiB. See `limits.rs`.
 
+pub mod bench;
 mod cursor;
 mod error;
 mod group;
@@ -72,7 +73,8 @@ use writer::{Ask, Queued, Request};
 pub struct Settings {
     /// The directory; it must exist.
     pub dir: PathBuf,
-    /// Largest size of the database file, in bytes; at least [`MAX_BYTES_MIN`]. The write-ahead log comes on top (8 MiB).
+    /// Largest size of the database file, in bytes; at least [`MAX_BYTES_MIN`]. The write-ahead log comes on top
+    /// (8 MiB).
     pub max_bytes: u64,
     /// How long confirmed events stay for local readers.
     pub keep_confirmed: Duration,

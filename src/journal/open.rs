@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
 
-use super::head::Head;
-use super::store::{Parts, Store};
+use super::group::Group;
+use super::head::{Counts, Head};
+use super::store::Store;
 use super::{JournalError, Opened, Settings, error, limits, migrations};
 use crate::clock::Clock;
 use crate::types::{Class, Epoch, Notice, OpenReason, Seq, Timestamp};
@@ -72,33 +74,36 @@ pub(super) fn lock(directory: &Path) -> Result<Lock> {
     }
 }
 
+/// Where a journal lives and by what it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    pub(super) path: PathBuf,
+    pub(super) suspicion: Suspicion,
+}
+
 /// Opens the journal in `settings.dir`, whatever state it is in.
 pub(super) fn open(settings: Settings, clock: Clock) -> Result<(Store, Opened)> {
     let path = settings.dir.join(FILE);
     let suspicion = Suspicion::of(&path);
-    match sound(&path, &suspicion, &clock) {
-        Ok(Found { conn, epoch: Some(epoch) }) => {
-            match store(Parts {
-                conn,
-                clock: clock.clone(),
-                settings: settings.clone(),
-                epoch,
-                path: path.clone(),
-                suspicion: suspicion.clone(),
-            }) {
-                Ok(store) => Ok((store, Opened::Existing)),
-                Err(error) if error.is_damage() => replace(settings, clock, path, suspicion),
-                Err(error) => Err(error),
-            }
-        }
-        Ok(Found { conn, epoch: None }) => {
-            let begun = Begin { previous: None, last_seq: Vec::new(), reason: OpenReason::Created };
-            let store = begin(conn, settings, clock, path, suspicion, begun)?;
-            Ok((store, Opened::Created))
-        }
-        Err(error) if error.is_damage() => replace(settings, clock, path, suspicion),
-        Err(error) => Err(error),
+    let place = Place { settings, clock, path, suspicion };
+    match existing_or_new(place.clone()) {
+        Err(error) if error.is_damage() => replace(place),
+        outcome => outcome,
     }
+}
+
+fn existing_or_new(place: Place) -> Result<(Store, Opened)> {
+    let Found { conn, epoch } = sound(&place)?;
+    let Some(epoch) = epoch else {
+        let begun = Begin { previous: None, last_seq: Vec::new(), reason: OpenReason::Created };
+        return Ok((begin(conn, place, begun)?, Opened::Created));
+    };
+    // From now on the file counts as not closed in order.
+    let taken = conn.execute("UPDATE meta SET clean = 0", []);
+    taken.map_err(|source| JournalError::Open { path: place.path.clone(), source: Arc::new(source) })?;
+    Ok((Store::new(conn, epoch, place)?, Opened::Existing))
 }
 
 /// An opened database; no epoch: nothing is in it yet.
@@ -108,18 +113,23 @@ struct Found {
 }
 
 /// Opens and checks the file. An error of which [`JournalError::is_damage`] says so means: set it aside.
-fn sound(path: &Path, suspicion: &Suspicion, clock: &Clock) -> Result<Found> {
-    let open_error = |source| JournalError::Open { path: path.to_owned(), source: Arc::new(source) };
+fn sound(place: &Place) -> Result<Found> {
+    let Place { clock, path, suspicion, .. } = place;
+    let open_error = |source| JournalError::Open { path: path.clone(), source: Arc::new(source) };
     let mut conn = connect(path).map_err(open_error)?;
     let schema = migrations::version(&conn).map_err(open_error)?;
     if schema > migrations::LATEST {
-        return Err(JournalError::NewerSchema { path: path.to_owned(), found: schema, known: migrations::LATEST });
+        return Err(JournalError::NewerSchema { path: path.clone(), found: schema, known: migrations::LATEST });
     }
     if schema == 0 && migrations::is_empty(&conn).map_err(open_error)? {
         return Ok(Found { conn, epoch: None });
     }
     let damaged = || open_error(not_ours());
-    let (epoch, clean) = meta(&conn).map_err(|_| damaged())?.ok_or_else(damaged)?;
+    let (epoch, clean) = match meta(&conn) {
+        Ok(Some(meta)) => meta,
+        Err(error) if error::is_circumstance(&error) => return Err(open_error(error)),
+        Ok(None) | Err(_) => return Err(damaged()),
+    };
     let suspect = suspicion.is_raised();
     if suspect || !clean {
         let budget = if suspect { limits::CHECK_BUDGET_SUSPECT } else { limits::CHECK_BUDGET };
@@ -148,6 +158,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// WAL with an fsync at every commit, little memory, no mmap (it turns I/O errors into SIGBUS).
 pub(super) fn pragmas(conn: &Connection) -> rusqlite::Result<()> {
+    // Closing folds the log into the file itself, and knows whether it worked; a file that turns out to be damaged
+    // keeps its log.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.busy_timeout(limits::BUSY)?;
     conn.execute_batch(&format!(
         "PRAGMA page_size = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {};
@@ -180,12 +193,6 @@ fn quick_check(conn: &mut Connection, clock: &Clock, budget: Duration) -> rusqli
     }
 }
 
-/// Takes the file into use: from now on it counts as not closed in order.
-fn store(parts: Parts) -> Result<Store> {
-    parts.conn.execute("UPDATE meta SET clean = 0", []).map_err(JournalError::write)?;
-    Store::new(parts)
-}
-
 /// What a new epoch says of the one before.
 struct Begin {
     previous: Option<Epoch>,
@@ -194,39 +201,36 @@ struct Begin {
 }
 
 /// Makes the tables, the epoch and its first event.
-fn begin(
-    mut conn: Connection,
-    settings: Settings,
-    clock: Clock,
-    path: PathBuf,
-    suspicion: Suspicion,
-    begin: Begin,
-) -> Result<Store> {
+fn begin(mut conn: Connection, place: Place, begin: Begin) -> Result<Store> {
+    let clock = &place.clock;
     let epoch = Epoch(clock.random_uuid());
     let (now, _) = clock.wall();
-    migrations::create(&mut conn, epoch, now)?;
-    let mut store = Store::new(Parts { conn, clock, settings, epoch, path, suspicion })?;
     let Begin { previous, last_seq, reason } = begin;
-    store.transaction(|group| group.notice(Notice::Opened { epoch, previous, last_seq, reason }).map(drop))?;
-    Ok(store)
+    migrations::create(&mut conn, epoch, now, |conn| {
+        let mut group = Group::new(conn, clock, Head::default(), Counts::default());
+        group.notice(Notice::Opened { epoch, previous, last_seq, reason })?;
+        group.finish().map(drop)
+    })?;
+    Store::new(conn, epoch, place)
 }
 
 /// Sets the damaged file aside and begins a new epoch.
-fn replace(settings: Settings, clock: Clock, path: PathBuf, suspicion: Suspicion) -> Result<(Store, Opened)> {
-    let (previous, last_seq) = last_words(&path);
-    let (now, _) = clock.wall();
-    let set_aside = set_aside(&path, now)?;
-    suspicion.clear();
-    let conn = connect(&path).map_err(|source| JournalError::Open { path: path.clone(), source: Arc::new(source) })?;
+fn replace(place: Place) -> Result<(Store, Opened)> {
+    let (previous, last_seq) = last_words(&place.path);
+    let (now, _) = place.clock.wall();
+    let set_aside = set_aside(&place.path, now)?;
+    place.suspicion.clear();
+    let conn = connect(&place.path)
+        .map_err(|source| JournalError::Open { path: place.path.clone(), source: Arc::new(source) })?;
     let begun = Begin { previous, last_seq: last_seq.clone(), reason: OpenReason::Damaged };
-    let store = begin(conn, settings, clock, path, suspicion, begun)?;
-    Ok((store, Opened::Damaged { set_aside, previous, last_seq }))
+    Ok((begin(conn, place, begun)?, Opened::Damaged { set_aside, previous, last_seq }))
 }
 
 /// What can still be read of a damaged file: its epoch and where its numbering stood.
 fn last_words(path: &Path) -> (Option<Epoch>, Vec<(Class, Seq)>) {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(conn) = Connection::open_with_flags(path, flags) else { return (None, Vec::new()) };
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     let epoch = meta(&conn).ok().flatten().map(|(epoch, _)| epoch);
     let head = Head::load(&conn).unwrap_or_default();
     let seqs = Class::ALL.map(|class| (class, head.of(class).seq));

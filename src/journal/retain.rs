@@ -17,6 +17,9 @@ use crate::types::{Body, Class, DropReason, Notice, Row, Seq};
 
 type Result<T> = std::result::Result<T, JournalError>;
 
+/// First number, last number, why they went.
+type Range = (Seq, Seq, DropReason);
+
 impl Store {
     /// One bounded slice of retention; `true` when there is more to do.
     pub(super) fn retain(&mut self) -> Result<bool> {
@@ -65,8 +68,7 @@ impl Store {
         if cuts.is_empty() {
             return Ok(false);
         }
-        self.persist_with_next();
-        self.transaction(|group| {
+        self.transaction_with_confirmed(|group| {
             cuts.iter().try_for_each(|(class, row)| lane::delete(group.conn, *class, *row)).map_err(JournalError::write)
         })?;
         Ok(true)
@@ -95,21 +97,12 @@ impl Store {
         Ok(batches.into_iter().take_while(fits).collect())
     }
 
-    /// Deletions and the confirmations they rest on belong in one transaction.
-    fn persist_with_next(&mut self) {
-        if self.confirmed_dirty.is_some() {
-            let now = self.clock.now();
-            self.confirmed_dirty = Some(now.checked_sub(limits::CONFIRM_DELAY).unwrap_or(now));
-        }
-    }
-
     fn drop_unconfirmed(&mut self, class: Class) -> Result<bool> {
         let batches = self.deletable(class)?;
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(false) };
         let (from, to, cut) = (self.first_unsent(class, first)?, last.last_seq(), last.last_row);
         let carried = if class == Class::Record { self.carried(&batches)? } else { Vec::new() };
-        self.persist_with_next();
-        self.transaction(|group| {
+        self.transaction_with_confirmed(|group| {
             lane::delete(group.conn, class, cut).map_err(JournalError::write)?;
             announce(group, carried, class, from, to)
         })?;
@@ -151,7 +144,7 @@ impl Store {
 
 /// Announces what was dropped now and what was announced by that, ranges that touch as one.
 fn announce(group: &mut Group<'_>, carried: Vec<Notice>, class: Class, from: Seq, to: Seq) -> Result<()> {
-    let mut ranges: BTreeMap<(Class, &'static str), Vec<(Seq, Seq, DropReason)>> = BTreeMap::new();
+    let mut ranges: BTreeMap<(Class, &'static str), Vec<Range>> = BTreeMap::new();
     let mut add = |class, from, to, reason: DropReason| {
         ranges.entry((class, reason.as_str())).or_default().push((from, to, reason));
     };
@@ -172,8 +165,8 @@ fn announce(group: &mut Group<'_>, carried: Vec<Notice>, class: Class, from: Seq
     Ok(())
 }
 
-fn joined(sorted: Vec<(Seq, Seq, DropReason)>) -> Vec<(Seq, Seq, DropReason)> {
-    let mut joined: Vec<(Seq, Seq, DropReason)> = Vec::new();
+fn joined(sorted: Vec<Range>) -> Vec<Range> {
+    let mut joined: Vec<Range> = Vec::new();
     for (from, to, reason) in sorted {
         match joined.last_mut() {
             Some((_, end, _)) if from.0 <= end.0 + 1 => *end = to.max(*end),

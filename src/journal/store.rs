@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::group::Group;
 use super::head::{Counts, Head};
 use super::lane::{self, Bad, Page};
-use super::open::Suspicion;
+use super::open::{Place, Suspicion};
 use super::stats::{self, Stats};
 use super::writer::Job;
 use super::{JournalError, Settings, cursor, ledger, limits, space};
@@ -41,20 +41,10 @@ pub(super) struct Store {
     pub(super) suspicion: Suspicion,
 }
 
-/// What [`Store::new`] is made of.
-pub(super) struct Parts {
-    pub(super) conn: Connection,
-    pub(super) clock: Clock,
-    pub(super) settings: Settings,
-    pub(super) epoch: Epoch,
-    pub(super) path: PathBuf,
-    pub(super) suspicion: Suspicion,
-}
-
 impl Store {
     /// Reads where the journal stands.
-    pub(super) fn new(parts: Parts) -> Result<Self> {
-        let Parts { conn, clock, settings, epoch, path, suspicion } = parts;
+    pub(super) fn new(conn: Connection, epoch: Epoch, place: Place) -> Result<Self> {
+        let Place { settings, clock, path, suspicion } = place;
         let head = Head::load(&conn)?;
         let mut confirmed = [Row(0); 3];
         for class in Class::ALL {
@@ -131,7 +121,18 @@ impl Store {
 
     /// One transaction; what was confirmed meanwhile goes along when it is due.
     pub(super) fn transaction(&mut self, work: impl FnOnce(&mut Group<'_>) -> Result<()>) -> Result<()> {
-        let persist = self.confirmed_due();
+        let now = self.clock.now();
+        let due = self.confirmed_dirty.is_some_and(|since| now >= since + limits::CONFIRM_DELAY);
+        self.transact(work, due)
+    }
+
+    /// One transaction, what was confirmed meanwhile included: deletions and the confirmations they rest on go together.
+    pub(super) fn transaction_with_confirmed(&mut self, work: impl FnOnce(&mut Group<'_>) -> Result<()>) -> Result<()> {
+        let dirty = self.confirmed_dirty.is_some();
+        self.transact(work, dirty)
+    }
+
+    fn transact(&mut self, work: impl FnOnce(&mut Group<'_>) -> Result<()>, persist: bool) -> Result<()> {
         let outcome = self.try_transaction(work, persist);
         match outcome {
             Ok((head, counts, commands_changed)) => {
@@ -180,10 +181,6 @@ impl Store {
         Ok(())
     }
 
-    fn confirmed_due(&self) -> bool {
-        self.confirmed_dirty.is_some_and(|since| self.clock.now() >= since + limits::CONFIRM_DELAY)
-    }
-
     /// Takes note of a confirmation; it reaches the disk within [`limits::CONFIRM_DELAY`].
     pub(super) fn confirm(&mut self, class: Class, up_to: Row) {
         let up_to = up_to.min(self.head.of(class).row);
@@ -197,11 +194,10 @@ impl Store {
 
     /// Writes what was confirmed.
     pub(super) fn persist_confirmed(&mut self) -> Result<()> {
-        if self.confirmed_dirty.is_none() {
-            return Ok(());
+        match self.confirmed_dirty {
+            None => Ok(()),
+            Some(_) => self.transaction_with_confirmed(|_| Ok(())),
         }
-        self.confirmed_dirty = Some(self.clock.now().checked_sub(limits::CONFIRM_DELAY).unwrap_or(self.clock.now()));
-        self.transaction(|_| Ok(()))
     }
 
     /// Events of all classes after `row`.

@@ -209,6 +209,7 @@ impl Writer {
         }
         self.store.commit(jobs);
         self.last_commit = self.store.clock.now();
+        self.retain_due = self.retain_due.min(self.last_commit + limits::RETAIN_DELAY);
         self.maintain(self.last_commit);
     }
 
@@ -240,7 +241,7 @@ impl Writer {
             tracing::warn!(%error, "retention failed");
             false
         });
-        self.retain_due = if more { now } else { now + Duration::from_secs(1) };
+        self.retain_due = if more { now } else { now + limits::IDLE };
         if now >= self.purge_due {
             self.purge(now);
         }
@@ -255,6 +256,6 @@ impl Writer {
             tracing::warn!(%error, "old commands and state cannot be deleted");
             0
         });
-        self.purge_due = now + if more > 0 { Duration::from_secs(1) } else { Duration::from_secs(600) };
+        self.purge_due = now + if more > 0 { limits::RETAIN_DELAY } else { limits::PURGE_INTERVAL };
     }
 }

@@ -124,8 +124,15 @@ fn long_file(source: &Source) -> Vec<Finding> {
 }
 
 fn long_lines(source: &Source) -> Vec<Finding> {
-    let long = source.text.lines().enumerate().filter(|(_, line)| line.chars().count() > LINE_COLUMNS);
+    let is_long = |line: &str| line.chars().count() > LINE_COLUMNS && !is_table_row(line);
+    let long = source.text.lines().enumerate().filter(|(_, line)| is_long(line));
     long.map(|(at, _)| source.finding(at + 1, format!("the line is longer than {LINE_COLUMNS} columns"))).collect()
+}
+
+/// A row of a table in the documentation cannot be broken.
+fn is_table_row(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("//! |") || line.starts_with("/// |")
 }
 
 /// The lengths of the product's functions, shortest first.
@@ -171,6 +178,7 @@ fn a_planted_long_file_is_found_and_its_tests_do_not_count() {
 fn a_planted_long_line_is_found() {
     let long = format!("\n// {}\n", "x".repeat(LINE_COLUMNS - 2));
     assert_one(&check(&Tree::planted(&[("src/a.rs", &long)])), "src/a.rs:2");
+    assert_none(&check(&Tree::planted(&[("src/a.rs", &long.replace("// ", "//! | "))])));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A small MQTT 5 broker over plain TCP, for the demo and the tests: the other end of the uplink.
 //!
 //! It speaks with any MQTT 5 client: sessions that survive the connection (in memory), wills, retained messages,
-//! subscriptions with `+` and `#`, `QoS` 0 and 1 with redelivery, take-over by the same client id, keep-alive. And it is
-//! an instrument: it can be stopped and started at the same address ([`Broker::stop`], [`Broker::start`]), and its
+//! subscriptions with `+` and `#`, `QoS` 0 and 1 with redelivery, take-over by the same client id, keep-alive. And it
+//! is an instrument: it can be stopped and started at the same address ([`Broker::stop`], [`Broker::start`]), and its
 //! [`Knobs`] make it refuse, fall silent, forget, or cut the wire in the middle of a packet.
 //!
 //! What is absent: MQTT 3.1.1, `QoS` 2 (Maximum `QoS` 1 is announced), TLS and login, shared subscriptions, topic

@@ -104,6 +104,7 @@ fn message(pkid: u16, topic: &str, payload: &[u8], retain: bool) -> Publish {
 async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let waiting = async {
         while !so() {
+            // waits: the interval at which the level is looked at
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };

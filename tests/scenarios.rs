@@ -1,0 +1,85 @@
+//! The whole road with real processes: the built binary, a PTY as the scanner's line, Debian's mosquitto as the broker,
+//! and a subscriber of our own that believes nothing.
+//!
+//! The rule of truth: every code whose terminator was written 100 ms or more before a kill or an unplug, while the
+//! daemon held the line, is delivered, once after removing duplicates by `id`; per class `seq` has no gaps; nothing is
+//! invented. A failing run prints its seed: `SMARTSTORE_SEED=… cargo test --test scenarios NAME` repeats its choices.
+//! `SMARTSTORE_CODES` says how many codes the long story writes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this crate is a test"
+)]
+#![allow(clippy::disallowed_methods, reason = "it stands outside the process it watches: real time, real environment")]
+
+#[path = "scenarios/broker.rs"]
+mod broker;
+#[path = "scenarios/configuration.rs"]
+mod configuration;
+#[path = "scenarios/daemon.rs"]
+mod daemon;
+#[path = "scenarios/line.rs"]
+mod line;
+#[path = "scenarios/noise.rs"]
+mod noise;
+#[path = "scenarios/road.rs"]
+mod road;
+#[path = "scenarios/subscriber.rs"]
+mod subscriber;
+#[path = "scenarios/truth.rs"]
+mod truth;
+
+use std::time::{Duration, Instant};
+
+/// Waits for a level, with a bound.
+fn wait_until(what: &str, bound: Duration, mut reached: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !reached() {
+        assert!(started.elapsed() < bound, "waited {bound:?} in vain: {what}");
+        // waits: the interval at which the level is looked at
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Numbers that a seed repeats (SplitMix64; Steele, Lea, Flood 2014).
+struct Dice(u64);
+
+impl Dice {
+    /// From `SMARTSTORE_SEED`, else new. Printed, so that a failure can be repeated.
+    fn thrown(story: &str) -> Self {
+        let given = std::env::var("SMARTSTORE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes).unwrap();
+            u64::from_ne_bytes(bytes) >> 1
+        });
+        println!("{story}: SMARTSTORE_SEED={seed}");
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// From `low` to `high`, both included.
+    fn within(&mut self, low: u64, high: u64) -> u64 {
+        low + self.next() % (high - low + 1)
+    }
+
+    fn millis(&mut self, low: u64, high: u64) -> Duration {
+        Duration::from_millis(self.within(low, high))
+    }
+}
+
+/// How many codes the long story writes.
+fn codes_wanted() -> u64 {
+    std::env::var("SMARTSTORE_CODES").ok().and_then(|codes| codes.parse().ok()).unwrap_or(1000)
+}

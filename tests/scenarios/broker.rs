@@ -1,0 +1,89 @@
+//! Debian's mosquitto on a free port, with persistence: a broker that nobody here wrote.
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::wait_until;
+
+/// A mosquitto, running or stopped.
+pub(crate) struct Mosquitto {
+    folder: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Mosquitto {
+    /// Running, with its files in `folder`. Fails when it is not installed: `make test` installs it.
+    pub(crate) fn started(folder: &Path) -> Self {
+        let folder = folder.join("mosquitto");
+        std::fs::create_dir(&folder).unwrap();
+        let port = free_port();
+        // `user root` counts only for a root that starts it: it would give up its rights to the folder otherwise.
+        let configuration = format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\npersistence_location {}/\n\
+             max_queued_messages 0\nlog_dest stderr\n",
+            folder.display()
+        );
+        std::fs::write(folder.join("mosquitto.conf"), configuration).unwrap();
+        let mut broker = Self { folder, port, child: None };
+        broker.start();
+        broker
+    }
+
+    /// As the configuration names it.
+    pub(crate) fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens, when it runs.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it again, on the same port and with what it had kept.
+    pub(crate) fn start(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
+        let path = format!("{}:/usr/sbin:/usr/local/sbin", std::env::var("PATH").unwrap_or_default());
+        let child = Command::new("mosquitto")
+            .env("PATH", path)
+            .arg("-c")
+            .arg(self.folder.join("mosquitto.conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.expect("mosquitto is installed (`make test` does that)"));
+        let port = self.port;
+        wait_until("mosquitto listens", Duration::from_secs(20), || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+
+    /// Stops it in good order: what it has acknowledged and not yet handed on is on its disk.
+    pub(crate) fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        kill_process(pid_of(&child), Signal::TERM).unwrap();
+        wait_until("mosquitto ends", Duration::from_secs(20), || child.try_wait().unwrap().is_some());
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The process id as system calls want it.
+pub(crate) fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+}
+
+/// A port of the loopback that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
