@@ -355,5 +355,4 @@ fn replace_link(target: &Path, link: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "pty_tests.rs"]
 mod tests;
