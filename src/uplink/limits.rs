@@ -36,6 +36,8 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Times that one event is refused for no reason of its own before it is given up.
 pub(super) const REFUSALS: u32 = 5;
+/// Events that the broker must have taken meanwhile, for every one that it refuses so: else the broker is the reason.
+pub(super) const TAKEN_MEANWHILE: u64 = 10;
 /// Times that a connection must end over one event, it alone being in flight, before it is given up.
 pub(super) const STRIKES: u32 = 3;
 /// Acknowledgements without a further incident after which a connection's end is no longer held against an event.

@@ -108,6 +108,7 @@ impl Uplink {
 impl Shared {
     /// Learns how much is waiting before the first connection.
     async fn begin(&self) -> Result<(), JournalError> {
+        self.meter.note(|progress| (progress.connected, progress.listening) = (false, false));
         let head = *self.journal.head().borrow();
         self.meter.head(&head);
         for class in Class::ALL {

@@ -76,7 +76,11 @@ async fn an_event_refused_for_no_reason_is_given_up_only_when_others_are_taken()
     shop.cleared(Condition::CloudRefused).await;
 
     refuse(&broker, "#", "poison", PubAckReason::ImplementationSpecificError);
-    shop.journal.append(vec![shop.scanned("poison"), shop.scanned("good")]).await.unwrap();
+    shop.journal.append(vec![shop.scanned("poison")]).await.unwrap();
+    shop.scan(9).await;
+    shop.until("enough refusals", |progress| progress.refusals >= 60).await;
+    assert_eq!(announced(&shop).await, [], "nine others are not enough");
+    shop.scan(1).await;
     shop.until("the event is given up", |progress| progress.given_up == 1).await;
     shop.drained().await;
     shop.close().await;
