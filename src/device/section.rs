@@ -166,3 +166,7 @@ fn take_out_of_list(list: &mut DeArray<'_>, at: &Span, parent: &Span) -> Option<
 fn holds(outer: &Span, inner: &Span) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
+
+#[cfg(test)]
+#[path = "section_tests.rs"]
+mod tests;
