@@ -43,4 +43,5 @@ pub mod sim;
 pub mod supervise;
 pub mod transport;
 pub mod types;
+pub mod uplink;
 pub mod wire;
