@@ -79,11 +79,12 @@ impl Section<'_> {
     /// Takes the unknown keys out of the table and names them.
     fn unknown(&self, keys: &Keys, table: &mut DeTable<'_>) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
-        let unknown: Vec<_> = table.keys().filter(|key| !keys.knows(key.get_ref())).cloned().collect();
-        for key in unknown {
+        let (kept, unknown): (DeTable<'_>, DeTable<'_>) =
+            std::mem::take(table).into_iter().partition(|(key, _)| keys.knows(key.get_ref()));
+        *table = kept;
+        for key in unknown.keys() {
             let (message, help) = mistake::unknown_key(key.get_ref(), &keys.names());
             mistakes.push(self.error(key.span(), "unknown-key", message, help));
-            table.remove(key.get_ref().as_ref());
         }
         mistakes
     }
