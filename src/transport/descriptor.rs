@@ -20,6 +20,11 @@ impl<T: AsFd + AsRawFd> Line<T> {
         set_nonblocking(open.as_fd())?;
         Ok(Self { inner: register(open)? })
     }
+
+    /// What was opened.
+    pub fn opened(&self) -> &T {
+        self.inner.get_ref()
+    }
 }
 
 #[expect(unsafe_code, reason = "tokio cannot check that a descriptor stays open")]

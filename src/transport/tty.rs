@@ -1,12 +1,11 @@
 //! Serial ports.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush};
 use serialport::{DataBits, FlowControl, SerialPortType, TTYPort};
 
@@ -47,11 +46,21 @@ pub struct TtySettings {
 
 /// An open serial port; gives up its exclusive hold when dropped.
 #[derive(Debug)]
-pub struct Tty(TTYPort);
+pub struct Tty {
+    port: TTYPort,
+    waited: usize,
+}
+
+impl Tty {
+    /// How many bytes had come while nobody held the line; they are the first to be read.
+    pub fn waited(&self) -> usize {
+        self.waited
+    }
+}
 
 impl AsRawFd for Tty {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.port.as_raw_fd()
     }
 }
 
@@ -59,12 +68,15 @@ impl AsFd for Tty {
     #[expect(unsafe_code, reason = "the serial port crate gives only the raw descriptor")]
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the port keeps its descriptor open as long as it lives, and the borrow ends before it does.
-        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+        unsafe { BorrowedFd::borrow_raw(self.port.as_raw_fd()) }
     }
 }
 
-/// Opens a serial port for ourselves alone (`TIOCEXCL` and `flock`), raw, with nothing left over in its queues: bytes
-/// that waited while nobody held the line belong to no conversation and are discarded.
+/// Opens a serial port for ourselves alone (`TIOCEXCL` and `flock`), raw, with nothing left over to be sent.
+///
+/// What came while nobody held the line is left there, and [`Tty::waited`] says how much it is. Flushing it would
+/// cut the message that is just coming in two, and its tail would pass for a message of its own; `tcflush` does not
+/// even reach what the kernel still holds behind the line's own 4095 bytes.
 ///
 /// The path may be a symlink; it is resolved at every open. Errors are the operating system's: `NotFound` for a
 /// port that is not there, `PermissionDenied`, and `ResourceBusy` for one that another process holds.
@@ -90,29 +102,19 @@ fn open_blocking(path: &Path, settings: TtySettings) -> io::Result<Tty> {
             StopBits::Two => serialport::StopBits::Two,
         })
         .timeout(Duration::ZERO);
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let before = rustix::fs::open(path, flags, Mode::empty())?;
-    let waiting = rustix::io::ioctl_fionread(&before)?;
-    let port = Tty(TTYPort::open(&builder).map_err(open_error)?);
-    discard(&before, waiting)?;
-    tcflush(&port, QueueSelector::OFlush)?;
-    Ok(port)
+    let waited = waiting(path)?;
+    let port = TTYPort::open(&builder).map_err(open_error)?;
+    let tty = Tty { port, waited };
+    tcflush(&tty, QueueSelector::OFlush)?;
+    Ok(tty)
 }
 
-/// Throws away as many bytes as waited before the line was taken, and not one more: from the moment others see it
-/// taken, nothing is lost, which a flush could not promise.
-fn discard(line: &OwnedFd, mut waiting: u64) -> io::Result<()> {
-    let mut bytes = [0; 512];
-    while waiting > 0 {
-        let most = bytes.len().min(usize::try_from(waiting).unwrap_or(usize::MAX));
-        match rustix::io::read(line, &mut bytes[..most]) {
-            Ok(0) | Err(Errno::AGAIN) => break,
-            Ok(count) => waiting -= count as u64,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+/// How many bytes wait on a line (`FIONREAD`). It is asked *before* the line is taken: what comes once others see it
+/// taken is no backlog, and a code among it is not stale.
+fn waiting(path: &str) -> io::Result<usize> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let line = rustix::fs::open(path, flags, Mode::empty())?;
+    Ok(usize::try_from(rustix::io::ioctl_fionread(&line)?).unwrap_or(usize::MAX))
 }
 
 fn open_error(error: serialport::Error) -> io::Error {
