@@ -384,9 +384,11 @@ fn mistakes_of_stations_are_located() {
     assert_found("empty door", &with("id = \"d\"\nflow = \"door\"\n"), &[("missing-key", 18, 1)]);
     let two = format!("{sale}machine = \"vm\"\n[[station]]\n{sale}machine = \"vm\"\n");
     assert_found("one name, one machine", &with(&two), &[("duplicate-id", 23, 6), ("shared-device", 25, 11)]);
-    let coupons = "id = \"a\"\nflow = \"redeem\"\nscanner = \"sc\"\n[[station]]\nid = \"b\"\nflow = \"sampling\"\nscanner = \"sc\"\nmachine = \"vm\"\n";
+    let coupons = "id = \"a\"\nflow = \"redeem\"\nscanner = \"sc\"\n\
+                   [[station]]\nid = \"b\"\nflow = \"sampling\"\nscanner = \"sc\"\nmachine = \"vm\"\n";
     assert_found("two take coupons", &with(coupons), &[("shared-device", 25, 11)]);
-    let screens = "id = \"a\"\nflow = \"shelf\"\nscreen = \"tv\"\n[[station]]\nid = \"b\"\nflow = \"redeem\"\nscanner = \"sc\"\nscreen = \"tv\"\n";
+    let screens = "id = \"a\"\nflow = \"shelf\"\nscreen = \"tv\"\n\
+                   [[station]]\nid = \"b\"\nflow = \"redeem\"\nscanner = \"sc\"\nscreen = \"tv\"\n";
     assert_found("two on one screen", &with(screens), &[("shared-device", 26, 10)]);
 }
 
@@ -402,7 +404,8 @@ fn one_machine_may_sell_and_sample() {
 #[test]
 fn a_mistake_in_a_device_does_not_make_its_station_wrong() {
     let text = format!(
-        "{HEAD}[[device]]\nid = \"sc\"\nprofile = \"scanner/gone\"\nbuad = 3\n[[station]]\nid = \"r\"\nflow = \"redeem\"\nscanner = \"sc\"\n"
+        "{HEAD}[[device]]\nid = \"sc\"\nprofile = \"scanner/gone\"\nbuad = 3\n\
+         [[station]]\nid = \"r\"\nflow = \"redeem\"\nscanner = \"sc\"\n"
     );
     let expected = [("missing-key", 6, 1), ("unknown-profile", 8, 11), ("unknown-key", 9, 1)];
     assert_found("device only", &text, &expected);

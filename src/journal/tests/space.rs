@@ -67,6 +67,7 @@ async fn until(journal: &Journal, what: &str, reached: impl Fn(&Stats) -> bool) 
         #[expect(clippy::disallowed_methods, reason = "a bound on real time")]
         let now = Instant::now();
         assert!(now < end, "{what}: {stats:?}");
+        // waits: the interval at which the level is looked at
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

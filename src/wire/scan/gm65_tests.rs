@@ -112,7 +112,10 @@ proptest! {
     }
 
     #[test]
-    fn a_reply_says_within_ten_bytes_whether_it_is_one(noise in prop::collection::vec(any::<u8>(), 10..20), head: bool) {
+    fn a_reply_says_within_ten_bytes_whether_it_is_one(
+        noise in prop::collection::vec(any::<u8>(), 10..20),
+        head: bool,
+    ) {
         let bytes = if head { [&[0x02, 0, 0], &noise[..]].concat() } else { noise };
         prop_assert_ne!(Reply::parse(&bytes[..10]), Parsed::Incomplete);
     }
