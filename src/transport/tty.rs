@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::termios::{LocalModes, QueueSelector, tcflush, tcgetattr};
 use serialport::{DataBits, FlowControl, SerialPortType, TTYPort};
 
 use super::Line;
@@ -48,13 +48,13 @@ pub struct TtySettings {
 #[derive(Debug)]
 pub struct Tty {
     port: TTYPort,
-    waited: usize,
+    waited_bytes: usize,
 }
 
 impl Tty {
-    /// How many bytes had come while nobody held the line; they are the first to be read.
-    pub fn waited(&self) -> usize {
-        self.waited
+    /// How many bytes had come while nobody held the line. They are the first that will be read.
+    pub const fn waited_bytes(&self) -> usize {
+        self.waited_bytes
     }
 }
 
@@ -74,9 +74,10 @@ impl AsFd for Tty {
 
 /// Opens a serial port for ourselves alone (`TIOCEXCL` and `flock`), raw, with nothing left over to be sent.
 ///
-/// What came while nobody held the line is left there, and [`Tty::waited`] says how much it is. Flushing it would
-/// cut the message that is just coming in two, and its tail would pass for a message of its own; `tcflush` does not
-/// even reach what the kernel still holds behind the line's own 4095 bytes.
+/// What came while nobody held the line is left there, and [`Tty::waited_bytes`] says how much it is. Flushing it
+/// would cut the message that is just coming in two, and its tail would pass for a message of its own; `tcflush` does
+/// not even reach what the kernel still holds behind the line's own 4095 bytes. It is counted *before* the lock is
+/// taken, so that from the moment others see the line taken, no byte passes for one that waited.
 ///
 /// The path may be a symlink; it is resolved at every open. Errors are the operating system's: `NotFound` for a
 /// port that is not there, `PermissionDenied`, and `ResourceBusy` for one that another process holds.
@@ -102,19 +103,19 @@ fn open_blocking(path: &Path, settings: TtySettings) -> io::Result<Tty> {
             StopBits::Two => serialport::StopBits::Two,
         })
         .timeout(Duration::ZERO);
-    let waited = waiting(path)?;
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let before = rustix::fs::open(path, flags, Mode::empty())?;
+    let mut waited = rustix::io::ioctl_fionread(&before)?;
+    let by_lines = tcgetattr(&before)?.local_modes.contains(LocalModes::ICANON);
     let port = TTYPort::open(&builder).map_err(open_error)?;
-    let tty = Tty { port, waited };
+    let mut tty = Tty { port, waited_bytes: 0 };
+    if by_lines {
+        // A terminal that still edits lines does not count the unfinished one.
+        waited = rustix::io::ioctl_fionread(&tty)?;
+    }
+    tty.waited_bytes = usize::try_from(waited).unwrap_or(usize::MAX);
     tcflush(&tty, QueueSelector::OFlush)?;
     Ok(tty)
-}
-
-/// How many bytes wait on a line (`FIONREAD`). It is asked *before* the line is taken: what comes once others see it
-/// taken is no backlog, and a code among it is not stale.
-fn waiting(path: &str) -> io::Result<usize> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let line = rustix::fs::open(path, flags, Mode::empty())?;
-    Ok(usize::try_from(rustix::io::ioctl_fionread(&line)?).unwrap_or(usize::MAX))
 }
 
 fn open_error(error: serialport::Error) -> io::Error {

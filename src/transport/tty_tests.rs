@@ -76,13 +76,13 @@ async fn a_port_is_ours_alone_and_free_again_when_dropped() {
 async fn what_waited_before_the_line_was_held_is_left_and_counted() {
     let (master, path) = pty();
     let keep = open_tty(&path, SETTINGS).await.unwrap();
-    assert_eq!(keep.opened().waited(), 0);
+    assert_eq!(keep.opened().waited_bytes(), 0);
     let mut far = File::from(master);
     far.write_all(b"stale").unwrap();
     arrived(&File::open(&path).unwrap(), 5);
     drop(keep);
     let mut line = open_tty(&path, SETTINGS).await.unwrap();
-    assert_eq!(line.opened().waited(), 5);
+    assert_eq!(line.opened().waited_bytes(), 5);
     far.write_all(b"fresh").unwrap();
     let mut got = Vec::new();
     while got.len() < 10 {
@@ -128,7 +128,7 @@ async fn open_in_spite_of(path: &Path) -> Line<Tty> {
 }
 
 #[tokio::test]
-async fn what_comes_once_the_line_is_seen_to_be_taken_is_no_backlog() {
+async fn what_comes_once_the_line_is_seen_to_be_taken_is_kept() {
     for round in 0..50 {
         let (master, path) = pty();
         let slave = File::options().read(true).write(true).open(&path).unwrap();
@@ -147,13 +147,12 @@ async fn what_comes_once_the_line_is_seen_to_be_taken_is_no_backlog() {
             far
         });
         let mut line = open_in_spite_of(&path).await;
-        assert_eq!(line.opened().waited(), 5, "round {round}");
-        let far = onlooker.join().unwrap();
+        assert_eq!(line.opened().waited_bytes(), 5, "round {round}");
         let mut got = Vec::new();
         while got.len() < 10 {
             got.extend(read_some(&mut line).await.unwrap());
         }
-        assert_eq!(got, b"stalefresh");
-        drop(far);
+        assert_eq!(got, b"stalefresh", "round {round}");
+        drop(onlooker.join().unwrap());
     }
 }

@@ -31,7 +31,7 @@ impl SerialDevice {
         let opened = attach(port, Condition::TtyMissing, || open_tty(&self.profile.path, self.profile.line));
         let Some(line) = opened.await else { return Ok(()) };
         let mut scanner = SerialScanner::new(self.profile.scanner.clone(), port.clock.now());
-        scanner.expect_backlog(line.opened().waited());
+        scanner.expect_backlog(line.opened().waited_bytes());
         pump(&mut Classifier::new(scanner, &self.grammars, port), line, port).await
     }
 }
