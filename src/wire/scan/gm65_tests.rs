@@ -55,7 +55,6 @@ struct Vector {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn every_frame_of_the_shared_vectors_parses_and_encodes_to_itself() {
     #[expect(clippy::disallowed_methods, reason = "where the shared vectors are is told to tests this way")]
     let folder = std::env::var("SMARTSTORE_DATA").unwrap_or_else(|_| "../shared/data".to_owned());
