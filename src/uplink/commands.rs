@@ -24,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<(), UplinkError> {
     let mut backoff = Backoff::new(shared.settings.pace.backoff, shared.settings.pace.backoff_cap);
     loop {
-        let begun = shared.clock.now();
+        let (begun, filed) = (shared.clock.now(), shared.meter.subscribe().borrow().commands);
         let fault = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             ended = connection(shared, &repeats) => match ended {
@@ -36,7 +36,9 @@ pub(super) async fn run(
         };
         shared.meter.note(|progress| progress.listening = false);
         shared.health.raise(Part::Commands, fault.condition, &fault.detail);
-        if shared.clock.now().saturating_duration_since(begun) >= limits::HEALTHY {
+        let moved = shared.meter.subscribe().borrow().commands > filed;
+        let lasted = shared.clock.now().saturating_duration_since(begun);
+        if lasted >= limits::HEALTHY || (moved && fault.condition == Condition::CloudAway) {
             backoff.reset();
         }
         tokio::select! {

@@ -108,9 +108,12 @@ impl Shop {
         }
     }
 
-    /// Until the cloud has everything.
+    /// Until the cloud has everything that is stored now, and what follows from that.
     pub async fn drained(&self) -> Progress {
-        self.until("drained", |progress| progress.connected && progress.backlog_total() == 0).await
+        let head = *self.journal.head().borrow();
+        let all =
+            |progress: &Progress| Class::ALL.iter().all(|class| progress.confirmed(*class) >= head.of(*class).seq);
+        self.until("drained", |progress| progress.connected && all(progress) && progress.backlog_total() == 0).await
     }
 
     pub async fn raised(&self, condition: Condition) {

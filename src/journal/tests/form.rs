@@ -54,7 +54,7 @@ fn notice() -> impl Strategy<Value = Notice> {
             reason: if damaged { OpenReason::Damaged } else { OpenReason::Created },
         },
     );
-    let reasons = vec![DropReason::Space, DropReason::Damaged, DropReason::Oversized];
+    let reasons = DropReason::ALL.to_vec();
     let dropped = (class(), any::<u64>(), any::<u64>(), proptest::sample::select(reasons))
         .prop_map(|(class, from, to, reason)| Notice::Dropped { class, from: Seq(from), to: Seq(to), reason });
     let condition = proptest::sample::select(Condition::ALL.to_vec());
