@@ -138,6 +138,7 @@ fn until(what: &str, mut reached: impl FnMut() -> bool) {
         if reached() {
             return;
         }
+        // waits: the interval at which the level is looked at
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("waited 30 s for {what}");

@@ -166,8 +166,8 @@ impl JournalError {
         matches!(self, Self::Full | Self::Write { .. } | Self::Read { .. })
     }
 
-    /// Whether the file is damaged. The next start sets it aside when the damage is confirmed: whoever gets such an error
-    /// from a running journal should end the process in order, so that it is started again.
+    /// Whether the file is damaged. The next start sets it aside when the damage is confirmed: whoever gets such an
+    /// error from a running journal should end the process in order, so that it is started again.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Write { source }

@@ -65,6 +65,7 @@ async fn until(journal: &Journal, what: &str, reached: impl Fn(&Stats) -> bool) 
             return stats;
         }
         assert!(real.now() < end, "{what}: {stats:?}");
+        // waits: the interval at which the level is looked at
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
