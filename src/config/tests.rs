@@ -200,8 +200,12 @@ fn assert_found(name: &str, text: &str, expected: &[(&str, usize, usize)]) {
     let Err(refused) = result else { panic!("{name} was accepted") };
     for mistake in &refused.diagnostics {
         assert!(!mistake.message.is_empty() && !mistake.help.is_empty(), "{name}: {mistake:?}");
+        let documented = CODES_PAGE.contains(&format!("`{}`", mistake.code));
+        assert!(documented, "{name}: `{}` is not in docs/configuration.md", mistake.code);
     }
 }
+
+const CODES_PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md"));
 
 /// A device of eight lines fewer than one has to write: lines 6 to 9 after [`HEAD`].
 fn device(id: &str, profile: &str, endpoint: &str) -> String {
