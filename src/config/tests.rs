@@ -550,7 +550,7 @@ fn too_much_of_anything_is_bounded() {
     let keys: String = (0..2_000).map(|n| format!("k{n} = 1\n")).collect();
     let Err(refused) = load_text_here(&format!("{HEAD}{keys}")) else { panic!("accepted") };
     assert_eq!(refused.diagnostics.len(), limits::DIAGNOSTICS + 1);
-    let lines = "= 1\n".repeat(limits::FILE_BYTES as usize / 4);
+    let lines = "= 1\n".repeat(256 * 1024);
     let Err(refused) = load_text_here(&lines) else { panic!("accepted") };
     assert_eq!(refused.diagnostics.len(), limits::DIAGNOSTICS + 1);
     let keys: String = (0..100_000).map(|n| format!("k{n}=1\n")).collect();
