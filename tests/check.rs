@@ -1,5 +1,5 @@
-//! `smartstore check` and `schema`, the real binary: exit codes, what goes to which stream, and configurations broken in
-//! more than twenty ways, with the profiles and kinds of the release.
+//! `smartstore check` and `schema`, the real binary: exit codes, what goes to which stream, and configurations broken
+//! in more than twenty ways, with the profiles and kinds of the release.
 
 #![cfg(feature = "device-scanner")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this crate is a test")]
