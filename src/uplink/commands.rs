@@ -71,13 +71,16 @@ async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<st
         let silence = heard + shared.settings.pace.silence;
         tokio::select! {
             signal = link.next() => match signal {
-                Signal::Incoming(Packet::Publish(publish)) => command(shared, &link, &publish, repeats).await?,
-                Signal::Incoming(Packet::SubAck(ack)) => subscription(shared, &ack)?,
-                Signal::Incoming(_) => {}
-                Signal::Ended(error) => return Err(Fault::from(&error).into()),
+                Signal::Incoming(packet) => match &*packet {
+                    Packet::Publish(publish) => command(shared, &link, publish, repeats).await?,
+                    Packet::SubAck(ack) => subscription(shared, ack)?,
+                    _ => {}
+                },
+                Signal::Ended(error) => return Err(Fault::from(&*error).into()),
             },
             () = sleep_until(silence.into()) => {
-                return Err(Fault::away(format!("nothing has come from the broker for {:?}", shared.settings.pace.silence)).into());
+                let silence = shared.settings.pace.silence;
+                return Err(Fault::away(format!("nothing has come from the broker for {silence:?}")).into());
             }
         }
         heard = shared.clock.now();
@@ -109,7 +112,8 @@ async fn command(shared: &Shared, link: &Link, publish: &Publish, repeats: &mpsc
                 file(shared, Intake::Refused { id, reason }, repeats).await?;
             }
             Err(Unparsed { id: None, reason, detail }) => {
-                tracing::warn!(%reason, detail, bytes = publish.payload.len(), "a message on the command topic is no command");
+                let bytes = publish.payload.len();
+                tracing::warn!(%reason, detail, bytes, "a message on the command topic is no command");
                 shared.meter.note(|progress| progress.commands_unreadable += 1);
             }
         }

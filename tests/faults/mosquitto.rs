@@ -52,6 +52,7 @@ impl Mosquitto {
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             looks += 1;
             assert!(looks < 1_000, "mosquitto does not listen");
+            // waits: the interval at which the level is looked at
             std::thread::sleep(Duration::from_millis(10));
         }
     }

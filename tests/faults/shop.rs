@@ -119,6 +119,7 @@ impl Shop {
     pub async fn raised(&self, condition: Condition) {
         let reached = async {
             while !self.is_raised(condition) {
+                // waits: the interval at which the level is looked at
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -128,6 +129,7 @@ impl Shop {
     pub async fn cleared(&self, condition: Condition) {
         let reached = async {
             while self.is_raised(condition) {
+                // waits: the interval at which the level is looked at
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
