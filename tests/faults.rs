@@ -1,5 +1,5 @@
-//! What goes wrong between a shop and its cloud, and what must not follow from it: real sockets, real journals, a broker
-//! that records what it was sent and misbehaves at seeded places, and Debian's mosquitto.
+//! What goes wrong between a shop and its cloud, and what must not follow from it: real sockets, real journals, a
+//! broker that records what it was sent and misbehaves at seeded places, and Debian's mosquitto.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
@@ -15,3 +15,5 @@ mod mosquitto;
 mod refusals;
 #[path = "faults/shop.rs"]
 mod shop;
+#[path = "faults/tls.rs"]
+mod tls;

@@ -58,8 +58,12 @@ impl Store {
     fn delete_confirmed(&mut self) -> Result<bool> {
         let mut cuts = Vec::new();
         for class in Class::ALL {
-            let batches = self.deletable(class)?;
             let confirmed = self.confirmed[Head::place(class)];
+            let oldest = lane::oldest(&self.conn, class).map_err(JournalError::read)?;
+            if !oldest.is_some_and(|oldest| self.expendable(class, confirmed, &oldest)) {
+                continue;
+            }
+            let batches = self.deletable(class)?;
             let gone: Vec<_> = batches.iter().take_while(|batch| self.expendable(class, confirmed, batch)).collect();
             if let Some(last) = gone.last() {
                 cuts.push((class, last.last_row));
@@ -100,6 +104,9 @@ impl Store {
     fn drop_unconfirmed(&mut self, class: Class) -> Result<bool> {
         let batches = self.deletable(class)?;
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(false) };
+        if batches.iter().map(|batch| batch.bytes).sum::<u64>() < limits::DROP_WORTH_BYTES {
+            return Ok(false);
+        }
         let (from, to, cut) = (self.first_unsent(class, first)?, last.last_seq(), last.last_row);
         let carried = if class == Class::Record { self.carried(&batches)? } else { Vec::new() };
         self.transaction_with_confirmed(|group| {

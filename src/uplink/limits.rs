@@ -8,7 +8,8 @@ pub(super) const WINDOW: usize = 16;
 pub(super) const KEPT_FROM_RECORD: usize = 2;
 /// See [`KEPT_FROM_RECORD`].
 pub(super) const KEPT_FROM_TELEMETRY: usize = 4;
-/// Bytes of records and telemetry in flight: on a line of 1 Mbit/s they are over in two seconds, money's longest wait.
+/// Bytes of records and telemetry in flight: on a line of 1 Mbit/s they are over in two seconds, and so is money's
+/// wait.
 pub(super) const BULK_BYTES: usize = 256 * 1024;
 /// A message of several events is not larger than this.
 pub(super) const MESSAGE_BYTES: usize = 64 * 1024;

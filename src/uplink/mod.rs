@@ -1,9 +1,9 @@
 //! The uplink: the journal's events to the broker, the broker's commands to the journal.
 //!
-//! Two clients, because they want opposite things of the broker. `{store}.{gateway}-up` publishes with a clean start and
-//! holds the last will; `{store}.{gateway}-down` has a session that the broker keeps for seven days, so that commands
-//! wait for a gateway that is away. Every connection gets a new client: what the client crate queues, resends or forgets
-//! is never relied on, because the journal is the queue.
+//! Two clients, because they want opposite things of the broker. `{store}.{gateway}-up` publishes with a clean start
+//! and holds the last will; `{store}.{gateway}-down` has a session that the broker keeps for seven days, so that
+//! commands wait for a gateway that is away. Every connection gets a new client: what the client crate queues, resends
+//! or forgets is never relied on, because the journal is the queue.
 //!
 //! Invariants:
 //! - A class is confirmed in the journal only up to the first message that the broker has not taken. A crash anywhere

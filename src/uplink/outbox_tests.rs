@@ -216,14 +216,15 @@ proptest! {
             let mut answers = answers.into_iter();
             for round in 0.. {
                 open.extend(hand_over(&mut outbox, &clock, &careful));
-                let (answer, which) = answers.next().map_or((Answer::Take, None), |(answer, which)| (answer, Some(which)));
+                let next = answers.next();
+                let answer = next.as_ref().map_or(Answer::Take, |(answer, _)| *answer);
                 if !open.is_empty() {
-                    let at = which.map_or(0, |which| which.index(open.len()));
+                    let at = next.map_or(0, |(_, which)| which.index(open.len()));
                     let (class, id, numbers) = open.remove(at);
                     match answer {
                         Answer::Take => {
                             for number in numbers {
-                                assert!(over.insert((class, number)), "{class:?} {number} is sent again after it was taken");
+                                assert!(over.insert((class, number)), "{class:?} {number} is sent again");
                             }
                             outbox.taken(class, id, &mut careful);
                         }
@@ -242,7 +243,8 @@ proptest! {
                     settled.insert(class, now.seq.0);
                 }
                 for class in Class::ALL {
-                    assert!((1..=settled[&class]).all(|number| over.contains(&(class, number))), "{class:?} {settled:?}");
+                    let mut numbers = 1..=settled[&class];
+                    assert!(numbers.all(|number| over.contains(&(class, number))), "{class:?} {settled:?}");
                 }
                 if settled.values().all(|number| *number == last) {
                     break;

@@ -20,17 +20,17 @@ use driver::{HidDevice, SerialDevice};
 use profile::{RawHidFacts, RawHidSettings, RawSerialFacts, RawSerialSettings};
 
 /// `scanner.serial`.
-pub(super) static SERIAL: SerialKind = SerialKind;
+pub(crate) static SERIAL: SerialKind = SerialKind;
 /// `scanner.hid`.
-pub(super) static HID: HidKind = HidKind;
+pub(crate) static HID: HidKind = HidKind;
 
 /// Scanners on serial lines.
 #[derive(Debug)]
-pub(super) struct SerialKind;
+pub(crate) struct SerialKind;
 
 /// Scanners that type.
 #[derive(Debug)]
-pub(super) struct HidKind;
+pub(crate) struct HidKind;
 
 impl DeviceKind for SerialKind {
     fn name(&self) -> &'static str {
@@ -39,6 +39,13 @@ impl DeviceKind for SerialKind {
 
     fn schemas(&self) -> Schemas {
         Schemas { facts: schema_for!(RawSerialFacts), settings: schema_for!(RawSerialSettings) }
+    }
+
+    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("scanner/generic-serial", include_str!("../../../device-profiles/scanner/generic-serial.toml")),
+            ("scanner/gm65", include_str!("../../../device-profiles/scanner/gm65.toml")),
+        ]
     }
 
     fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
@@ -54,6 +61,10 @@ impl DeviceKind for HidKind {
 
     fn schemas(&self) -> Schemas {
         Schemas { facts: schema_for!(RawHidFacts), settings: schema_for!(RawHidSettings) }
+    }
+
+    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
+        &[("scanner/hid-keyboard", include_str!("../../../device-profiles/scanner/hid-keyboard.toml"))]
     }
 
     fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
