@@ -71,10 +71,12 @@ async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<st
         let silence = heard + shared.settings.pace.silence;
         tokio::select! {
             signal = link.next() => match signal {
-                Signal::Incoming(Packet::Publish(publish)) => command(shared, &link, &publish, repeats).await?,
-                Signal::Incoming(Packet::SubAck(ack)) => subscription(shared, &ack)?,
-                Signal::Incoming(_) => {}
-                Signal::Ended(error) => return Err(Fault::from(&error).into()),
+                Signal::Incoming(packet) => match &*packet {
+                    Packet::Publish(publish) => command(shared, &link, publish, repeats).await?,
+                    Packet::SubAck(ack) => subscription(shared, ack)?,
+                    _ => {}
+                },
+                Signal::Ended(error) => return Err(Fault::from(&*error).into()),
             },
             () = sleep_until(silence.into()) => {
                 let silence = shared.settings.pace.silence;

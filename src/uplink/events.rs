@@ -374,7 +374,7 @@ impl<'a> Session<'a> {
                 self.heard = self.shared.clock.now();
                 Ok(())
             }
-            Signal::Ended(error) => Err(Fault::from(&error)),
+            Signal::Ended(error) => Err(Fault::from(&*error)),
         }
     }
 

@@ -49,11 +49,9 @@ impl Health {
 
     fn change(&self, part: Part, now: Option<(Condition, String)>) {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match &now {
-            Some(now) => given.insert(part, now.clone()),
-            None => given.remove(&part),
-        };
-        match (before.map(|(condition, _)| condition), &now) {
+        let before = given.remove(&part).map(|(condition, _)| condition);
+        let now = now.map(|now| &*given.entry(part).or_insert(now));
+        match (before, now) {
             (None, None) => return,
             (Some(before), Some((condition, _))) if before == *condition => {}
             (_, Some((condition, detail))) => {
