@@ -18,6 +18,8 @@
 
 #[path = "scenarios/broker.rs"]
 mod broker;
+#[path = "scenarios/cloud.rs"]
+mod cloud;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/daemon.rs"]

@@ -226,9 +226,10 @@ impl ScannerPty {
 
     /// The USB port gave the scanner its power: what it was about to say is gone, and what it was told.
     fn unplug(&mut self) {
+        // The path goes first: the node's number may be somebody else's line a moment after this one is closed.
+        let _ = std::fs::remove_file(&self.link);
         self.cable = None;
         self.slave.send_replace(None);
-        let _ = std::fs::remove_file(&self.link);
         let Ok(()) = self.scanner.handle(self.clock.now(), Input::Action(Do::PowerCycle));
         let lost = self.queue.iter().filter(|queued| matches!(queued, Queued::CodeEnds)).count() as u64;
         self.queue.clear();

@@ -73,6 +73,21 @@ impl ScannerLine {
         self.pair.as_ref().map(|pair| pair.path.as_path())
     }
 
+    /// Who has the line open, for a failing test to tell: process id and command.
+    pub(crate) fn holders(&self) -> Vec<String> {
+        let Some(node) = self.node() else { return Vec::new() };
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+        let has_it_open = |process: &PathBuf| {
+            let descriptors = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+            descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| target == node)
+        };
+        let command = |process: PathBuf| {
+            let words = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+            format!("{}: {}", process.display(), words.replace('\0', " "))
+        };
+        processes.filter(has_it_open).map(command).collect()
+    }
+
     /// Writes all of it, while somebody reads.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         assert_eq!(self.write_within(bytes, WRITE_BOUND), bytes.len(), "the daemon stopped reading");

@@ -22,6 +22,8 @@ pub(crate) struct Received {
     pub(crate) seqs: BTreeMap<(String, String), Vec<u64>>,
     /// The ids under which each scanned code came.
     pub(crate) codes: BTreeMap<String, BTreeSet<String>>,
+    /// What each retained status said, in the order of arrival.
+    pub(crate) states: Vec<String>,
     /// How many events came again.
     pub(crate) duplicates: u64,
     /// What was wrong as it came.
@@ -30,6 +32,10 @@ pub(crate) struct Received {
 
 impl Received {
     fn take(&mut self, topic: &str, payload: &[u8]) {
+        if topic.ends_with("/status") {
+            let status: Value = serde_json::from_slice(payload).unwrap_or_default();
+            return self.states.push(status["state"].as_str().unwrap_or("unreadable").to_owned());
+        }
         let Some(class) = topic.split("/events/").nth(1) else { return };
         let Ok(Value::Array(events)) = serde_json::from_slice(payload) else {
             return self.problems.push(format!("{topic}: no JSON array"));
@@ -62,6 +68,29 @@ impl Received {
         }
         self.seqs.entry((epoch, class.to_owned())).or_default().push(seq);
         self.events.insert(id, event);
+    }
+
+    /// The events of one type.
+    pub(crate) fn of_type<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Value> {
+        self.events.values().filter(move |event| event["type"] == name)
+    }
+
+    /// What is wrong with the form of the events that came.
+    pub(crate) fn form_problems(&self) -> Vec<String> {
+        let is_text = |event: &Value, name: &str| event[name].as_str().is_some_and(|text| !text.is_empty());
+        let is_well_formed = |event: &&Value| {
+            let texts = ["id", "type", "time", "epoch", "boot"].iter().all(|name| is_text(event, name));
+            let time = event["time"].as_str().unwrap_or_default();
+            let is_in_utc_with_milliseconds = time.len() == "2026-11-22T02:00:00.123Z".len() && time.ends_with('Z');
+            let others = event["up_ms"].is_u64() && event["synced"].is_boolean() && event["data"].is_object();
+            let source = event["source"] == "/smartstore/hz-wulin-001/gw-1" && event["specversion"] == "1.0";
+            texts && is_in_utc_with_milliseconds && others && source
+        };
+        self.events
+            .values()
+            .filter(|event| !is_well_formed(event))
+            .map(|event| format!("ill-formed: {event}"))
+            .collect()
     }
 
     /// What is wrong with the numbering: it must be 1, 2, 3 … in the order of arrival, per epoch and class.
@@ -229,8 +258,10 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
-    assert!(body.len() < 128, "one byte of length is enough for what is sent here");
-    [&[kind, u8::try_from(body.len()).unwrap()], body].concat()
+    let low = u8::try_from(body.len() % 128).unwrap();
+    let high = u8::try_from(body.len() / 128).expect("two bytes of length are enough for what is sent here");
+    let length = if high == 0 { vec![low] } else { vec![low | 0x80, high] };
+    [&[kind][..], &length, body].concat()
 }
 
 /// MQTT 5.0, section 3.1: no clean start, no keep-alive, a session that never expires.
@@ -270,7 +301,8 @@ fn the_subscriber_misses_nothing_while_the_broker_restarts() {
             broker.stop();
             broker.start();
         }
-        publish(broker.port(), &format!(r#"[{{"id":"{seq}","epoch":"e","seq":{seq}}}]"#));
+        let event = format!(r#"[{{"id":"{seq}","epoch":"e","seq":{seq}}}]"#);
+        publish(broker.port(), "smartstore/v1/s/g/events/record", &event);
     }
     let all = || subscriber.look(|received| received.events.len() == 40);
     wait_until("everything has come", Duration::from_secs(20), all);
@@ -278,10 +310,10 @@ fn the_subscriber_misses_nothing_while_the_broker_restarts() {
 }
 
 /// Publishes one message at QoS 1 and waits until the broker has it.
-fn publish(port: u16, payload: &str) {
+pub(crate) fn publish(port: u16, topic: &str, payload: &str) {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
     socket.write_all(&connect_packet("publisher")).unwrap();
-    let body = [&text("smartstore/v1/s/g/events/record")[..], &[0, 1, 0], payload.as_bytes()].concat();
+    let body = [&text(topic)[..], &[0, 1, 0], payload.as_bytes()].concat();
     socket.write_all(&packet(0x32, &body)).unwrap();
     let mut seen = Vec::new();
     while !seen.windows(4).any(|window| window[0] == 0x40 && window[2..] == [0, 1]) {

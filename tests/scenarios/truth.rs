@@ -74,7 +74,8 @@ impl Truth {
         let twice = received.codes.iter().filter(|(_, ids)| ids.len() > 1);
         let twice = twice.map(|(code, ids)| format!("delivered {} times: {code}", ids.len()));
         let found = lost.chain(invented).chain(twice).take(20);
-        found.chain(received.numbering_problems()).chain(received.problems.iter().cloned()).collect()
+        let form = received.form_problems().into_iter().take(20);
+        found.chain(received.numbering_problems()).chain(received.problems.iter().cloned()).chain(form).collect()
     }
 }
 
