@@ -5,13 +5,13 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::connect;
 use super::fault::Fault;
 use super::health::Part;
 use super::limits;
 use super::link::{Link, Signal};
 use super::{Shared, UplinkError};
+use crate::backoff::Backoff;
 use crate::journal::{Accepted, Intake, JournalError};
 use crate::types::{Condition, Event};
 use crate::wire::cloud::{Unparsed, parse_command};

@@ -55,9 +55,9 @@ impl Health {
             (None, None) => return,
             (Some(before), Some((condition, _))) if before == *condition => {}
             (_, Some((condition, detail))) => {
-                tracing::warn!(code = condition.code(), ?part, detail, "{}", condition.text());
+                tracing::debug!(code = condition.code(), ?part, detail, "{}", condition.text());
             }
-            (Some(before), None) => tracing::info!(code = before.code(), ?part, "the uplink goes on"),
+            (Some(before), None) => tracing::debug!(code = before.code(), ?part, "the uplink goes on"),
         }
         for condition in CONDITIONS {
             let detail = given.values().find(|(is, _)| *is == condition).map(|(_, detail)| detail.clone());
