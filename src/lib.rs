@@ -29,7 +29,9 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod console;
 pub mod device;
 pub mod devices;
@@ -41,4 +43,5 @@ pub mod sim;
 pub mod supervise;
 pub mod transport;
 pub mod types;
+pub mod uplink;
 pub mod wire;

@@ -14,3 +14,6 @@ pub const OUTGOING_BYTES: usize = 16 * 1024;
 pub const WRITE_STALL: Duration = Duration::from_secs(5);
 /// How often a line that is not there is looked for.
 pub const ATTACH_INTERVAL: Duration = Duration::from_millis(200);
+/// Mistakes of form (wrong types, values that cannot be, unknown keys of inner tables) looked for in one table of a
+/// configuration or profile.
+pub const SECTION_ROUNDS: usize = 64;

@@ -1,9 +1,17 @@
 //! The catalogue of device kinds, and nothing else. A new kind is a new folder and a line here.
 
+#[cfg(feature = "device-scanner")]
+mod scanner;
+
 use crate::device::DeviceKind;
 
 /// Every kind of device this build can drive.
-pub static CATALOGUE: &[&dyn DeviceKind] = &[];
+pub static CATALOGUE: &[&dyn DeviceKind] = &[
+    #[cfg(feature = "device-scanner")]
+    &scanner::SERIAL,
+    #[cfg(feature = "device-scanner")]
+    &scanner::HID,
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static dyn DeviceKind> {

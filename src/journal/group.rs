@@ -51,7 +51,8 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    fn push(&mut self, class: Class, stored: &[u8]) -> Result<(Row, Seq)> {
+    /// Gives a stored form the next place of its class.
+    pub(super) fn push(&mut self, class: Class, stored: &[u8]) -> Result<(Row, Seq)> {
         let (row, seq) = self.head.next(class);
         let batch = &mut self.open[Head::place(class)];
         batch.push(row, stored);

@@ -86,6 +86,12 @@ pub(super) struct BatchRow {
 }
 
 impl BatchRow {
+    #[cfg(test)]
+    pub(super) fn for_test(batch: &Batch, at: Timestamp, crc: u32) -> Self {
+        let Batch { first_seq, last_row, count, body } = batch.clone();
+        Self { heading: Heading { last_row, first_seq, count, at, bytes: body.len() as u64 }, crc, body }
+    }
+
     /// Its events' places in the body, if the checksum fits and the numbers agree.
     pub(super) fn entries(&self) -> std::result::Result<VecDeque<(Row, Seq, Range<usize>)>, Unreadable> {
         let Heading { last_row, first_seq, count, at, .. } = self.heading;

@@ -29,6 +29,7 @@
 //! Limits: an event 64 KiB, an answer 1000 events or 1 MiB, open commands 1024, ended commands the newest 10,000 and 30
 //! days, a name or key 128 bytes, a state value 256 KiB. See `limits.rs`.
 
+pub mod bench;
 mod cursor;
 mod error;
 mod group;

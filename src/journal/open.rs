@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
 
@@ -157,6 +158,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// WAL with an fsync at every commit, little memory, no mmap (it turns I/O errors into SIGBUS).
 pub(super) fn pragmas(conn: &Connection) -> rusqlite::Result<()> {
+    // Closing folds the log into the file itself, and knows whether it worked; a file that turns out to be damaged
+    // keeps its log.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.busy_timeout(limits::BUSY)?;
     conn.execute_batch(&format!(
         "PRAGMA page_size = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {};
@@ -226,6 +230,7 @@ fn replace(place: Place) -> Result<(Store, Opened)> {
 fn last_words(path: &Path) -> (Option<Epoch>, Vec<(Class, Seq)>) {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(conn) = Connection::open_with_flags(path, flags) else { return (None, Vec::new()) };
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     let epoch = meta(&conn).ok().flatten().map(|(epoch, _)| epoch);
     let head = Head::load(&conn).unwrap_or_default();
     let seqs = Class::ALL.map(|class| (class, head.of(class).seq));

@@ -20,6 +20,12 @@ impl<T: AsFd + AsRawFd> Line<T> {
         set_nonblocking(open.as_fd())?;
         Ok(Self { inner: register(open)? })
     }
+
+    /// How many bytes wait to be read (`FIONREAD`): right after opening, what came while nobody held the line.
+    pub fn waiting(&self) -> io::Result<usize> {
+        let waiting = rustix::io::ioctl_fionread(self.inner.get_ref())?;
+        Ok(usize::try_from(waiting).unwrap_or(usize::MAX))
+    }
 }
 
 #[expect(unsafe_code, reason = "tokio cannot check that a descriptor stays open")]

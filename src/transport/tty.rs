@@ -60,8 +60,11 @@ impl AsFd for Tty {
     }
 }
 
-/// Opens a serial port for ourselves alone (`TIOCEXCL` and `flock`), raw, with nothing left over in its queues: bytes
-/// that waited while nobody held the line belong to no conversation and are discarded.
+/// Opens a serial port for ourselves alone (`TIOCEXCL` and `flock`), raw, with nothing left over to be sent.
+///
+/// What came while nobody held the line is left there, and [`Line::waiting`] says how much it is. Flushing it would
+/// cut the message that is just coming in two, and its tail would pass for a message of its own; `tcflush` does not
+/// even reach what the kernel still holds behind the line's own 4095 bytes.
 ///
 /// The path may be a symlink; it is resolved at every open. Errors are the operating system's: `NotFound` for a
 /// port that is not there, `PermissionDenied`, and `ResourceBusy` for one that another process holds.
@@ -88,7 +91,7 @@ fn open_blocking(path: &Path, settings: TtySettings) -> io::Result<Tty> {
         })
         .timeout(Duration::ZERO);
     let port = Tty(TTYPort::open(&builder).map_err(open_error)?);
-    rustix::termios::tcflush(&port, rustix::termios::QueueSelector::IOFlush)?;
+    rustix::termios::tcflush(&port, rustix::termios::QueueSelector::OFlush)?;
     Ok(port)
 }
 

@@ -73,15 +73,21 @@ async fn a_port_is_ours_alone_and_free_again_when_dropped() {
 }
 
 #[tokio::test]
-async fn what_waited_before_the_line_was_held_is_discarded() {
+async fn what_waited_before_the_line_was_held_is_left_and_counted() {
     let (master, path) = pty();
     let keep = open_tty(&path, SETTINGS).await.unwrap();
+    assert_eq!(keep.waiting().unwrap(), 0);
     let mut far = File::from(master);
     far.write_all(b"stale").unwrap();
     drop(keep);
     let mut line = open_tty(&path, SETTINGS).await.unwrap();
+    assert_eq!(line.waiting().unwrap(), 5);
     far.write_all(b"fresh").unwrap();
-    assert_eq!(read_some(&mut line).await.unwrap(), b"fresh");
+    let mut got = Vec::new();
+    while got.len() < 10 {
+        got.extend(read_some(&mut line).await.unwrap());
+    }
+    assert_eq!(got, b"stalefresh");
 }
 
 #[tokio::test]

@@ -18,10 +18,11 @@ mod id;
 mod observation;
 mod tally;
 mod time;
+pub mod units;
 
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
 pub use command::{Action, ActionKind, Assigned, Command, CommandState, Ended, Origin, Outcome, Reason};
-pub use diagnostic::{Diagnostic, Severity, Span};
+pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
 pub use health::{Condition, HealthChange, Level};

@@ -148,6 +148,8 @@ impl Framer {
         self.backlog = self.backlog.saturating_sub(1);
         let previous = std::mem::replace(&mut self.previous, byte);
         match (self.framing.terminator, byte) {
+            // What waited may have passed a line that turned CR into LF, as a terminal does until it is set raw.
+            (_, b'\r' | b'\n') if stale => self.end(stale),
             (Terminator::Cr, b'\r') | (Terminator::Lf, b'\n') => self.end(stale),
             (Terminator::CrLf, b'\n') if previous == b'\r' => self.end(stale),
             (Terminator::Cr, b'\n') if previous == b'\r' => None,
@@ -197,7 +199,7 @@ impl Framer {
     }
 
     fn keep(&mut self, byte: u8) -> Option<Frame> {
-        self.clean &= !byte.is_ascii_control() || allowed_control(char::from(byte));
+        self.clean &= !byte.is_ascii_control() || allowed_control(char::from(byte)) || matches!(byte, b'\r' | b'\n');
         if self.skipping {
             self.skipped += 1;
             return None;

@@ -113,3 +113,47 @@ pub fn fuzz_classify(data: &[u8]) -> usize {
     assert_eq!(classified.code.value.len(), text.len());
     usize::from(classified.code.kind != CodeKind::Unknown)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::scan::test_start;
+
+    /// Runs every body on every file of the kept corpus and on every truncation of it.
+    #[test]
+    fn the_kept_corpus_passes_every_body() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/scan");
+        let mut files = 0;
+        let mut results = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "bin") {
+                let data = std::fs::read(path).unwrap();
+                files += 1;
+                for end in 0..=data.len() {
+                    results += all(&data[..end]);
+                }
+            }
+        }
+        assert!(files >= 5 && results > 0, "{files} files gave {results} results");
+    }
+
+    fn all(data: &[u8]) -> usize {
+        let start = test_start();
+        fuzz_serial(start, data) + fuzz_hid(start, data) + fuzz_gm65(data) + fuzz_gs1(data) + fuzz_classify(data)
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_a_body(data in prop::collection::vec(any::<u8>(), 0..600)) {
+            all(&data);
+        }
+
+        #[test]
+        fn no_text_breaks_a_body(text in "(\\]Q3)?(01|10|21|17|8003|https?://a/|253|\u{1d}|[0-9]{1,14}|.){0,12}") {
+            all(text.as_bytes());
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!          head   type  len  address  data  CRC-16
-//! command  7E 00  08    01   00 02    01    03 62      write 01 to zone 0002
+//! command  7E 00  08    01   00 02    01    02 DA      write 01 to zone 0002
 //! command  7E 00  07    01   00 0A    01    EE 8A      read 1 byte from zone 000A
 //! reply    02 00  00    01            3E    E4 AC      0 = understood, 1 byte: 3E
 //! ```

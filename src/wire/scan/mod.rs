@@ -16,7 +16,7 @@
 //! A GM65 with AIM identifiers on, reading an EAN-13 after it was triggered:
 //!
 //! ```text
-//! → 7E 00 08 01 00 02 01 03 62         write 01 to zone 0002: read now
+//! → 7E 00 08 01 00 02 01 02 DA         write 01 to zone 0002: read now
 //! ← 02 00 00 01 00 33 31               done
 //! ← 5D 45 30                           ]E0  EAN-13
 //! ← 36 39 30 31 32 33 34 35 36 37 38 39 32   6901234567892
@@ -47,3 +47,20 @@ pub use hid::{EVENT_BYTES, HidScanner, HidSettings};
 pub use intake::{Decoded, Heard, ScanAction};
 pub use machine::{Dialect, SerialScanner, SerialSettings};
 pub use session::{Gm65Settings, ScanMode};
+
+/// A point in elapsed time for tests: which one does not matter, only what follows.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an Instant can be had in no other way, and tests only add to it")]
+pub(crate) fn test_start() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014), for noise that a test can repeat.
+#[cfg(test)]
+pub(crate) fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut word = *state;
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}

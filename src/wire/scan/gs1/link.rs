@@ -26,7 +26,7 @@ fn from_path(path: &str) -> Result<Elements, AiError> {
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     let start = (0..segments.len())
         .rev()
-        .filter(|at| (segments.len() - at) % 2 == 0)
+        .filter(|at| (segments.len() - at).is_multiple_of(2))
         .find(|at| table::qualifiers(segments[*at]).is_some())
         .ok_or(AiError::NoKey)?;
     let mut elements = Elements::new();

@@ -1,5 +1,10 @@
 //! The journal as its callers see it.
 
+mod faults;
+mod form;
+mod model;
+mod space;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,7 +58,16 @@ pub(super) fn command(id: &str) -> Command {
     }
 }
 
-fn open(dir: &Path, clock: &Clock) -> (Journal, Opened) {
+/// What a power cut leaves: the files as they stand, of a journal that nobody writes to at this moment.
+pub(super) fn copy_of(dir: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for name in ["journal.db", "journal.db-wal"] {
+        std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+pub(super) fn open(dir: &Path, clock: &Clock) -> (Journal, Opened) {
     Journal::open(Settings::new(dir), clock.clone()).unwrap()
 }
 
@@ -196,6 +210,5 @@ async fn what_is_no_journal_is_set_aside_and_a_new_epoch_says_so() {
             Body::Noticed(Notice::Opened { previous: None, reason: OpenReason::Damaged, .. })
         ));
         journal.append(vec![code(&clock, "1")]).await.unwrap();
-        let _ = DropReason::Damaged;
     }
 }

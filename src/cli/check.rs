@@ -1,0 +1,85 @@
+//! `smartstore check`: says everything that is wrong with a configuration, or that nothing is.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a subcommand is for")]
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::{self, Loaded, Sources};
+use crate::types::Diagnostic;
+
+/// EX_CONFIG of sysexits.h.
+const BAD_CONFIGURATION: u8 = 78;
+
+/// Check a configuration, its profiles and its cross-references, and show every mistake at once.
+///
+/// Ends with 0 when the configuration can be used, with 78 when it cannot.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Example:\n  smartstore check /etc/smartstore/store.toml")]
+pub struct Args {
+    /// The configuration file.
+    pub file: PathBuf,
+    /// Look for profiles here first.
+    #[arg(long, value_name = "DIR")]
+    pub profiles: Option<PathBuf>,
+    /// Print the configuration with every default filled in, as TOML.
+    #[arg(long)]
+    pub effective: bool,
+    /// Print the mistakes as one JSON array on stdout; what is for people goes to stderr.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: &Args) -> ExitCode {
+    match config::load(&args.file, args.profiles.as_deref()) {
+        Ok(loaded) => accepted(args, &loaded),
+        Err(refused) => {
+            show(args, &refused.diagnostics, &refused.sources);
+            let count = refused.diagnostics.len();
+            people(args, &format!("{}: {count} mistake{}", args.file.display(), if count == 1 { "" } else { "s" }));
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+    }
+}
+
+fn accepted(args: &Args, loaded: &Loaded) -> ExitCode {
+    show(args, &loaded.warnings, &loaded.sources);
+    if args.effective {
+        match loaded.store.to_toml() {
+            Ok(toml) => people(args, toml.trim_end()),
+            Err(error) => {
+                eprintln!("the configuration cannot be written as TOML: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    } else {
+        let (devices, stations) = (loaded.store.devices.len(), loaded.store.stations.len());
+        people(args, &format!("{}: good: devices {devices}, stations {stations}", args.file.display()));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Shows mistakes or warnings. With `--effective` stdout belongs to the TOML.
+fn show(args: &Args, diagnostics: &[Diagnostic], sources: &Sources) {
+    if args.json {
+        match config::json(diagnostics, sources) {
+            Ok(json) => println!("{json}"),
+            Err(error) => eprintln!("the mistakes cannot be written as JSON: {error}"),
+        }
+    } else if args.effective {
+        eprint!("{}", config::text(diagnostics, sources, std::io::stderr().is_terminal()));
+    } else {
+        print!("{}", config::text(diagnostics, sources, std::io::stdout().is_terminal()));
+    }
+}
+
+/// A line for people: on stdout, unless that is a machine's.
+fn people(args: &Args, line: &str) {
+    if args.json {
+        eprintln!("{line}");
+    } else {
+        println!("{line}");
+    }
+}

@@ -1,0 +1,277 @@
+//! The meaning of `[[device]]`: names, endpoints, profiles; the rest is its kind's to check.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeValue, ValueDeserializer};
+
+use super::document::Document;
+use super::limits;
+use super::profiles::{Places, ProfileText, is_profile_name};
+use super::raw::{RawDeviceTable, RawProfile};
+use super::report::{Checked, Report};
+use super::sections::NAME_HELP;
+use super::sources::Sources;
+use super::store::ConfiguredDevice;
+use crate::device::{DeviceKind, RawDevice, Section};
+use crate::types::{CodeGrammars, DeviceId, Diagnostic, Endpoint, Span, nearest};
+
+/// Stands in for a name that is wrong, so that the rest of the device is still checked.
+const UNNAMED: &str = "unnamed";
+
+/// A device's name and profile as the file writes them, right or wrong: what stations are compared with, so that a
+/// mistake in a device does not make its station wrong, too.
+pub(super) type Declared = BTreeMap<String, Option<String>>;
+
+/// The kinds there are, and the profiles.
+#[derive(Clone, Copy)]
+pub(super) struct Shelf<'a> {
+    pub(super) catalogue: &'a [&'a dyn DeviceKind],
+    pub(super) places: &'a Places,
+}
+
+/// A `[[device]]` read, its parts not yet checked.
+struct Read<'a> {
+    raw: RawDeviceTable,
+    settings: Option<Section<'a>>,
+    span: Span,
+}
+
+/// Reads every `[[device]]`, and makes devices of those that are right.
+pub(super) fn devices<'a>(
+    sections: Vec<Section<'a>>,
+    shelf: Shelf<'_>,
+    codes: &CodeGrammars,
+    sources: &mut Sources,
+    checked: &mut Checked<'a>,
+) -> (Vec<ConfiguredDevice>, Declared) {
+    if let Some(first) = sections.get(limits::DEVICES) {
+        let message = format!("more than {} devices", limits::DEVICES);
+        checked.error(first.span.clone(), "too-many", message, "use a second gateway");
+    }
+    let read: Vec<Read<'a>> =
+        sections.into_iter().take(limits::DEVICES).filter_map(|section| read_device(section, checked)).collect();
+    let declared = read.iter().filter_map(declared).collect();
+    distinct_names(&read, checked);
+    distinct_endpoints(&read, checked);
+    let profiles = find_profiles(&read, shelf, sources, checked);
+    let devices = read.iter().filter_map(|device| configure(device, &profiles, shelf, codes, checked)).collect();
+    (devices, declared)
+}
+
+fn read_device<'a>(mut section: Section<'a>, checked: &mut Checked<'a>) -> Option<Read<'a>> {
+    let span = section.span.clone();
+    let settings = Document::take_inner(&mut section, "settings", span.clone(), &mut checked.report);
+    let (raw, mistakes) = section.salvage::<RawDeviceTable>();
+    checked.report.extend(mistakes);
+    Some(Read { raw: raw?, settings, span })
+}
+
+fn declared(device: &Read<'_>) -> Option<(String, Option<String>)> {
+    let id = device.raw.id.as_ref()?.get_ref().clone();
+    Some((id, device.raw.profile.as_ref().map(|profile| profile.get_ref().clone())))
+}
+
+fn distinct_names(devices: &[Read<'_>], checked: &mut Checked<'_>) {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for id in devices.iter().filter_map(|device| device.raw.id.as_ref()) {
+        match seen.get(id.get_ref().as_str()) {
+            Some(first) => {
+                let help = format!("the first one is in line {}: give each its own name", checked.line(first));
+                checked.error(id.span(), "duplicate-id", format!("a second device named \"{}\"", id.get_ref()), help);
+            }
+            None => {
+                seen.insert(id.get_ref(), id.span());
+            }
+        }
+    }
+}
+
+fn distinct_endpoints(devices: &[Read<'_>], checked: &mut Checked<'_>) {
+    let mut seen: BTreeMap<Endpoint, Span> = BTreeMap::new();
+    for text in devices.iter().filter_map(|device| device.raw.endpoint.as_ref()) {
+        let Ok(endpoint) = Endpoint::parse(text.get_ref()) else { continue };
+        if endpoint == Endpoint::Screen {
+            continue;
+        }
+        let line = resolved(absolute(endpoint, checked.base));
+        match seen.get(&line) {
+            Some(first) => {
+                let help =
+                    format!("the first one is in line {}: each device has a line of its own", checked.line(first));
+                let message = format!("a second device at {}", text.get_ref());
+                checked.error(text.span(), "duplicate-endpoint", message, help);
+            }
+            None => {
+                seen.insert(line, text.span());
+            }
+        }
+    }
+}
+
+/// The endpoint with its path relative to the configuration's directory.
+fn absolute(endpoint: Endpoint, base: &Path) -> Endpoint {
+    on_path(endpoint, |path| base.join(path))
+}
+
+/// The endpoint with every link of its path followed, as far as the path exists on this machine.
+fn resolved(endpoint: Endpoint) -> Endpoint {
+    on_path(endpoint, |path| path.canonicalize().unwrap_or(path))
+}
+
+fn on_path(endpoint: Endpoint, change: impl FnOnce(PathBuf) -> PathBuf) -> Endpoint {
+    match endpoint {
+        Endpoint::Serial(path) => Endpoint::Serial(change(path)),
+        Endpoint::Evdev(path) => Endpoint::Evdev(change(path)),
+        Endpoint::V4l2(path) => Endpoint::V4l2(change(path)),
+        Endpoint::Frames(path) => Endpoint::Frames(change(path)),
+        Endpoint::Pcap(path) => Endpoint::Pcap(change(path)),
+        other => other,
+    }
+}
+
+/// Finds each profile once; what is missing is said at every device that names it.
+fn find_profiles(
+    devices: &[Read<'_>],
+    shelf: Shelf<'_>,
+    sources: &mut Sources,
+    checked: &mut Checked<'_>,
+) -> BTreeMap<String, ProfileText> {
+    let mut found: BTreeMap<String, ProfileText> = BTreeMap::new();
+    for name in devices.iter().filter_map(|device| device.raw.profile.as_ref()) {
+        if found.contains_key(name.get_ref()) {
+            continue;
+        }
+        let profile = if is_profile_name(name.get_ref()) { shelf.places.find(name.get_ref()) } else { None };
+        let Some(profile) = profile else {
+            unknown_profile(name, shelf.places, checked);
+            continue;
+        };
+        match &profile.text {
+            Ok(text) => sources.insert(&profile.path, text.clone()),
+            Err(unreadable) => {
+                let (code, message, help) = unreadable.explain();
+                let message = format!("profile {}: {message}", profile.path.display());
+                checked.error(name.span(), code, message, help);
+            }
+        }
+        found.insert(name.get_ref().clone(), profile);
+    }
+    found
+}
+
+fn unknown_profile(name: &Spanned<String>, places: &Places, checked: &mut Checked<'_>) {
+    let known = places.names();
+    let near = nearest(name.get_ref(), known.iter().map(String::as_str));
+    let guess = near.map_or_else(String::new, |near| format!("did you mean \"{near}\"? "));
+    let listed: Vec<&str> = known.iter().map(String::as_str).take(limits::NAMES).collect();
+    let help = if listed.is_empty() {
+        "no profile was found anywhere".to_owned()
+    } else {
+        format!("{guess}Profiles here: {}", listed.join(", "))
+    };
+    checked.error(name.span(), "unknown-profile", format!("there is no profile \"{}\"", name.get_ref()), help);
+}
+
+/// Lets the kind check facts, settings and endpoint. A wrong name or endpoint is stood in for, so that the rest is
+/// checked in the same run.
+fn configure<'a>(
+    device: &Read<'a>,
+    profiles: &BTreeMap<String, ProfileText>,
+    shelf: Shelf<'_>,
+    codes: &CodeGrammars,
+    checked: &mut Checked<'a>,
+) -> Option<ConfiguredDevice> {
+    let raw = &device.raw;
+    let id = checked.parse("id", raw.id.as_ref(), NAME_HELP, DeviceId::new);
+    let endpoint = raw.endpoint.as_ref().and_then(|text| {
+        checked.parse("endpoint", Some(text), &format!("one of {}", Endpoint::SCHEMES), Endpoint::parse)
+    });
+    let endpoint = endpoint.map(|endpoint| absolute(endpoint, checked.base));
+    let name = raw.profile.as_ref()?.get_ref();
+    let profile = profiles.get(name)?;
+    let mut report = Report::default();
+    let facts = profile.text.as_ref().ok().and_then(|text| facts(&profile.path, text, shelf, &mut report));
+    let user = raw.id.as_ref().map_or(UNNAMED, |id| id.get_ref().as_str());
+    checked.report.extend(used_by(report.into_sorted(&profile.path), user));
+    let (kind, facts) = facts?;
+    let settings = device.settings.clone()?;
+    let endpoint_span = raw.endpoint.as_ref().map_or(device.span.clone(), Spanned::span);
+    let defaults = kind.schemas().settings;
+    let written = settings.table.clone().map(|table| (table.span(), table.into_inner()));
+    let made = kind.configure(RawDevice {
+        id: id.clone().or_else(|| DeviceId::new(UNNAMED).ok())?,
+        endpoint: endpoint.clone().unwrap_or(Endpoint::Screen),
+        endpoint_span: endpoint_span.clone(),
+        facts,
+        settings,
+        codes,
+    });
+    match made {
+        Ok(made) if id.is_some() && endpoint.is_some() => {
+            Some(ConfiguredDevice { device: made, profile: name.clone(), settings: with_defaults(written, &defaults) })
+        }
+        Ok(_) => None,
+        Err(mut mistakes) => {
+            // Of an endpoint that only stands in for a wrong one nothing more is to be said.
+            mistakes
+                .retain(|d| endpoint.is_some() || d.file != checked.file || d.span.as_ref() != Some(&endpoint_span));
+            let (of_profile, of_config) = mistakes.into_iter().partition(|d| d.file == profile.path);
+            checked.report.extend(of_config);
+            checked.report.extend(used_by(of_profile, user));
+            None
+        }
+    }
+}
+
+/// The profile's kind and its facts.
+fn facts<'p, 'k>(
+    path: &'p Path,
+    text: &'p str,
+    shelf: Shelf<'k>,
+    report: &mut Report,
+) -> Option<(&'k dyn DeviceKind, Section<'p>)> {
+    let mut document = Document::parse(path, text, report)?;
+    let facts = document.take("facts", report);
+    let (raw, mistakes) = document.whole().salvage::<RawProfile>();
+    report.extend(mistakes);
+    let kind = raw?.kind?;
+    let absent = Section { file: path, span: kind.span(), table: None };
+    let known = shelf.catalogue.iter().find(|known| known.name() == kind.get_ref().as_str());
+    let Some(known) = known else {
+        let names: Vec<&str> = shelf.catalogue.iter().map(|kind| kind.name()).collect();
+        let near = nearest(kind.get_ref(), names.iter().copied());
+        let guess = near.map_or_else(String::new, |near| format!("did you mean \"{near}\"? "));
+        let help = format!("{guess}Kinds in this build: {}", names.join(", "));
+        report.error(path, Some(kind.span()), "unknown-kind", format!("there is no kind \"{}\"", kind.get_ref()), help);
+        return None;
+    };
+    Some((*known, facts.unwrap_or(absent)))
+}
+
+/// Says which device a mistake in a profile is about.
+fn used_by(mut mistakes: Vec<Diagnostic>, device: &str) -> Vec<Diagnostic> {
+    for mistake in &mut mistakes {
+        mistake.help = format!("{} (profile of device `{device}`)", mistake.help);
+    }
+    mistakes
+}
+
+/// The settings as written, and the defaults that the schema names for what is not written.
+fn with_defaults(written: Option<(Span, toml::de::DeTable<'_>)>, schema: &schemars::Schema) -> toml::Table {
+    use serde::Deserialize;
+    let mut settings = written
+        .and_then(|(span, table)| {
+            toml::Table::deserialize(ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)))).ok()
+        })
+        .unwrap_or_default();
+    let properties = schema.get("properties").and_then(|properties| properties.as_object());
+    for (key, property) in properties.into_iter().flatten() {
+        let default = property.get("default").and_then(|default| toml::Value::try_from(default).ok());
+        if let Some(default) = default.filter(|_| !settings.contains_key(key)) {
+            settings.insert(key.clone(), default);
+        }
+    }
+    settings
+}

@@ -1,0 +1,133 @@
+//! The configuration with every default filled in, as TOML that loads to the same store.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::store::{Cloud, ConfiguredDevice, Console, Station, Store};
+use crate::types::units;
+
+/// A table of texts.
+type Keys = BTreeMap<&'static str, String>;
+
+#[derive(Serialize)]
+struct File {
+    store: StoreTable,
+    gateway: Gateway,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloud: Option<Keys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    console: Option<Keys>,
+    journal: Journal,
+    codes: Keys,
+    device: Vec<Device>,
+    station: Vec<Keys>,
+}
+
+#[derive(Serialize)]
+struct StoreTable {
+    id: String,
+    timezone: String,
+}
+
+#[derive(Serialize)]
+struct Gateway {
+    id: String,
+    data_dir: String,
+    clock: &'static str,
+}
+
+#[derive(Serialize)]
+struct Journal {
+    max_size: String,
+    keep_confirmed: String,
+}
+
+#[derive(Serialize)]
+struct Device {
+    id: String,
+    profile: String,
+    endpoint: String,
+    settings: toml::Table,
+}
+
+impl Store {
+    /// The configuration with every default filled in and every path resolved, as TOML. Loaded again it describes the
+    /// same store.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string_pretty(&File {
+            store: StoreTable {
+                id: self.id.to_string(),
+                timezone: self.timezone.iana_name().unwrap_or("UTC").to_owned(),
+            },
+            gateway: Gateway {
+                id: self.gateway.id.to_string(),
+                data_dir: path(&self.gateway.data_dir),
+                clock: self.gateway.clock.as_str(),
+            },
+            cloud: self.cloud.as_ref().map(cloud),
+            console: self.console.as_ref().map(console),
+            journal: Journal {
+                max_size: units::format_size(self.journal.max_size),
+                keep_confirmed: units::format_duration(self.journal.keep_confirmed),
+            },
+            codes: codes(self),
+            device: devices(self),
+            station: stations(self),
+        })
+    }
+}
+
+fn path(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+fn files<const N: usize>(files: [(&'static str, Option<&Path>); N]) -> impl Iterator<Item = (&'static str, String)> {
+    files.into_iter().filter_map(|(key, file)| Some((key, path(file?))))
+}
+
+fn cloud(cloud: &Cloud) -> Keys {
+    let identity = cloud.identity.as_ref();
+    let files = files([
+        ("password_file", cloud.password_file.as_deref()),
+        ("ca_file", cloud.ca_file.as_deref()),
+        ("cert_file", identity.map(|identity| identity.cert_file.as_path())),
+        ("key_file", identity.map(|identity| identity.key_file.as_path())),
+    ]);
+    let username = cloud.username.clone().map(|name| ("username", name));
+    files.chain([("broker", cloud.broker.to_string())]).chain(username).collect()
+}
+
+fn console(console: &Console) -> Keys {
+    let identity = console.identity.as_ref();
+    let files = files([
+        ("users_file", console.users_file.as_deref()),
+        ("cert_file", identity.map(|identity| identity.cert_file.as_path())),
+        ("key_file", identity.map(|identity| identity.key_file.as_path())),
+    ]);
+    files.chain([("listen", console.listen.to_string())]).collect()
+}
+
+fn codes(store: &Store) -> Keys {
+    let codes = [("member", &store.codes.member), ("clerk", &store.codes.clerk), ("pickup", &store.codes.pickup)];
+    codes.into_iter().filter_map(|(key, regex)| Some((key, regex.as_ref()?.to_string()))).collect()
+}
+
+fn devices(store: &Store) -> Vec<Device> {
+    let device = |device: &ConfiguredDevice| Device {
+        id: device.id().to_string(),
+        profile: device.profile.clone(),
+        endpoint: device.endpoint().to_string(),
+        settings: device.settings.clone(),
+    };
+    store.devices.iter().map(device).collect()
+}
+
+fn stations(store: &Store) -> Vec<Keys> {
+    let station = |station: &Station| {
+        let roles = station.roles.iter().map(|(role, device)| (role.as_str(), device.to_string()));
+        roles.chain([("id", station.id.to_string()), ("flow", station.flow.as_str().to_owned())]).collect()
+    };
+    store.stations.iter().map(station).collect()
+}

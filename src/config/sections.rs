@@ -1,0 +1,251 @@
+//! The meaning of `[store]`, `[gateway]`, `[cloud]`, `[console]`, `[journal]` and `[codes]`.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use regex::{Regex, RegexBuilder};
+use toml::Spanned;
+
+use super::limits;
+use super::raw::{RawCloud, RawCodes, RawConsole, RawGateway, RawJournal, RawStoreTable, Text};
+use super::report::Checked;
+use super::store::{self, Broker, Cloud, Console, Gateway, Journal, TlsIdentity, Trust};
+use crate::types::{CodeGrammars, GatewayId, Span, StoreId, nearest, units};
+
+pub(super) const NAME_HELP: &str = "1 to 32 of a-z, 0-9 and -, such as \"hz-wulin-001\"";
+
+/// `[store]`.
+pub(super) fn store(raw: &RawStoreTable, checked: &mut Checked<'_>) -> Option<(StoreId, TimeZone)> {
+    let id = checked.parse("id", raw.id.as_ref(), NAME_HELP, StoreId::new);
+    let zone = raw.timezone.as_ref().and_then(|name| timezone(name, checked));
+    Some((id?, zone?))
+}
+
+fn timezone(name: &Spanned<String>, checked: &mut Checked<'_>) -> Option<TimeZone> {
+    let text = name.get_ref().as_str();
+    if let Ok(zone) = TimeZone::get(text) {
+        return Some(zone);
+    }
+    let known: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    let help = match nearest(text, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"? An IANA name is Area/City, such as \"Asia/Shanghai\""),
+        None if known.len() < 2 => "this machine has no time zone database: install the package tzdata".to_owned(),
+        None => "an IANA name is Area/City, such as \"Asia/Shanghai\"".to_owned(),
+    };
+    checked.error(name.span(), "unknown-timezone", format!("there is no time zone \"{text}\""), help);
+    None
+}
+
+/// `[gateway]`.
+pub(super) fn gateway(raw: &RawGateway, checked: &mut Checked<'_>) -> Option<Gateway> {
+    let id = checked.parse("id", raw.id.as_ref(), NAME_HELP, GatewayId::new);
+    let clock = match &raw.clock {
+        None => Some(Trust::default()),
+        Some(word) => checked.parse("clock", Some(word), "\"kernel\" or \"trusted\"", |word| match word {
+            "kernel" => Ok(Trust::Kernel),
+            "trusted" => Ok(Trust::Trusted),
+            _ => Err("not a clock that can be trusted"),
+        }),
+    };
+    let data_dir = match &raw.data_dir {
+        None => Some(checked.base.join(store::DATA_DIR)),
+        Some(path) => data_dir(path, checked),
+    };
+    Some(Gateway { id: id?, data_dir: data_dir?, clock: clock? })
+}
+
+fn data_dir(path: &Spanned<String>, checked: &mut Checked<'_>) -> Option<PathBuf> {
+    if path.get_ref().is_empty() {
+        checked.error(path.span(), "invalid-value", "`data_dir` is empty", "name a directory, such as \"data\"");
+        return None;
+    }
+    let dir = checked.base.join(path.get_ref());
+    if dir.exists() && !dir.is_dir() {
+        let message = format!("`data_dir`: {} is not a directory", dir.display());
+        checked.error(path.span(), "invalid-value", message, "name a directory; it is made when it is not there");
+        return None;
+    }
+    Some(dir)
+}
+
+/// `[cloud]`.
+pub(super) fn cloud(raw: &RawCloud, checked: &mut Checked<'_>) -> Option<Cloud> {
+    let help = "mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS";
+    let broker = checked.parse("broker", raw.broker.as_ref(), help, broker);
+    if broker.as_ref().is_some_and(|broker| !broker.tls) {
+        for (key, value) in [("ca_file", &raw.ca_file), ("cert_file", &raw.cert_file), ("key_file", &raw.key_file)] {
+            if let Some(value) = value {
+                let message = format!("`{key}` is of no use: with mqtt:// nothing is encrypted");
+                checked.error(value.span(), "needs-tls", message, "write mqtts:// in `broker`, or remove this key");
+            }
+        }
+    }
+    let password_file = secret("password_file", &raw.password_file, checked);
+    let ca_file = file("ca_file", &raw.ca_file, checked);
+    let identity = identity(&raw.cert_file, &raw.key_file, checked);
+    let username = raw.username.as_ref().map(|name| name.get_ref().clone());
+    Some(Cloud { broker: broker?, username, password_file, ca_file, identity })
+}
+
+fn broker(text: &str) -> Result<Broker, &'static str> {
+    let (scheme, rest) = text.split_once("://").ok_or("not a broker's address")?;
+    let tls = match scheme {
+        "mqtt" => false,
+        "mqtts" => true,
+        _ => return Err("a broker's address begins with mqtt:// or mqtts://"),
+    };
+    if rest.contains('@') {
+        return Err("credentials never stand in the address: use `username` and `password_file`");
+    }
+    if rest.contains('/') {
+        return Err("a broker's address ends with its port");
+    }
+    let (host, port) = host_and_port(rest)?;
+    let port = match port {
+        None if tls => 8883,
+        None => 1883,
+        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("the port is a number from 1 to 65535")?,
+    };
+    Ok(Broker { tls, host: host.to_owned(), port })
+}
+
+fn host_and_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or("an IPv6 address stands in [brackets]")?;
+        host.parse::<std::net::Ipv6Addr>().map_err(|_| "not an IPv6 address")?;
+        return match after.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if after.is_empty() => Ok((host, None)),
+            None => Err("only a port may follow the address"),
+        };
+    }
+    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if host.is_empty() || host.len() > 253 || !host.chars().all(allowed) {
+        return Err("not a host name or an address");
+    }
+    Ok((host, port))
+}
+
+/// `[console]`.
+pub(super) fn console(raw: &RawConsole, at: &Span, checked: &mut Checked<'_>) -> Option<Console> {
+    let help = "an IP address and a port, such as \"127.0.0.1:8480\"";
+    let (listen, span) = match &raw.listen {
+        None => (store::CONSOLE_LISTEN.parse().ok(), at.clone()),
+        Some(text) => {
+            let address = |text: &str| text.parse::<SocketAddr>().map_err(|_| "not an address to listen at");
+            (checked.parse("listen", Some(text), help, address), text.span())
+        }
+    };
+    let identity = identity(&raw.cert_file, &raw.key_file, checked);
+    let users_file = secret("users_file", &raw.users_file, checked);
+    let listen = listen?;
+    let needed = [("cert_file", &raw.cert_file), ("key_file", &raw.key_file), ("users_file", &raw.users_file)];
+    let absent: Vec<&str> = needed.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
+    if !listen.ip().is_loopback() && !absent.is_empty() {
+        let message = format!("the console would be open to the network at {listen}: {} missing", absent.join(", "));
+        let help = "add cert_file, key_file and users_file, or listen at \"127.0.0.1:8480\"";
+        checked.error(span, "console-open", message, help);
+    }
+    Some(Console { listen, identity, users_file })
+}
+
+/// A certificate and its key: both or none.
+fn identity(cert: &Text, key: &Text, checked: &mut Checked<'_>) -> Option<TlsIdentity> {
+    for (value, other, alone, absent) in [(cert, key, "cert_file", "key_file"), (key, cert, "key_file", "cert_file")] {
+        if let (Some(value), None) = (value, other) {
+            let message = format!("`{alone}` without `{absent}`");
+            checked.error(
+                value.span(),
+                "missing-key",
+                message,
+                format!("add `{absent}`: a certificate and its key go together"),
+            );
+        }
+    }
+    let cert_file = file("cert_file", cert, checked);
+    let key_file = secret("key_file", key, checked);
+    Some(TlsIdentity { cert_file: cert_file?, key_file: key_file? })
+}
+
+/// A file that must be there.
+fn file(key: &str, value: &Text, checked: &mut Checked<'_>) -> Option<PathBuf> {
+    let value = value.as_ref()?;
+    let path = checked.base.join(value.get_ref());
+    match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_dir() => {
+            let message = format!("`{key}`: {} is a directory", path.display());
+            checked.error(value.span(), "file-unreadable", message, "name the file in it");
+            None
+        }
+        Ok(_) => Some(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("`{key}`: there is no file {}", path.display());
+            checked.error(value.span(), "file-missing", message, "put the file there, or correct the path");
+            None
+        }
+        Err(error) => {
+            let message = format!("`{key}`: {} cannot be read: {error}", path.display());
+            checked.error(value.span(), "file-unreadable", message, "check the file's owner and permissions");
+            None
+        }
+    }
+}
+
+/// A file that must be there, and that not everybody should read.
+fn secret(key: &str, value: &Text, checked: &mut Checked<'_>) -> Option<PathBuf> {
+    let path = file(key, value, checked)?;
+    let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
+    if let Some(value) = value.as_ref().filter(|_| mode & 0o007 != 0) {
+        let message = format!("`{key}`: everybody on this machine can read {}", path.display());
+        checked.warning(value.span(), "secret-open", message, format!("chmod o= {}", path.display()));
+    }
+    Some(path)
+}
+
+/// `[journal]`.
+pub(super) fn journal(raw: &RawJournal, checked: &mut Checked<'_>) -> Journal {
+    let default = Journal::default();
+    let size = |text: &str| match units::parse_size(text) {
+        Ok(bytes) if bytes < store::JOURNAL_MIN_SIZE => Err("a journal of less than 1MiB holds nothing".to_owned()),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(error.to_string()),
+    };
+    let keep = |text: &str| match units::parse_duration(text) {
+        Ok(keep) if keep > Duration::from_secs(3650 * 86_400) => Err("longer than ten years".to_owned()),
+        Ok(keep) => Ok(keep),
+        Err(error) => Err(error.to_string()),
+    };
+    let max_size = checked.parse("max_size", raw.max_size.as_ref(), units::SIZE_HELP, size);
+    let keep_confirmed = checked.parse("keep_confirmed", raw.keep_confirmed.as_ref(), units::DURATION_HELP, keep);
+    Journal {
+        max_size: max_size.unwrap_or(default.max_size),
+        keep_confirmed: keep_confirmed.unwrap_or(default.keep_confirmed),
+    }
+}
+
+/// `[codes]`.
+pub(super) fn codes(raw: &RawCodes, checked: &mut Checked<'_>) -> CodeGrammars {
+    let mut grammar = |key, value: &Text| checked.parse(key, value.as_ref(), "such as \"^M[0-9]{8,}$\"", compile);
+    CodeGrammars {
+        member: grammar("member", &raw.member),
+        clerk: grammar("clerk", &raw.clerk),
+        pickup: grammar("pickup", &raw.pickup),
+    }
+}
+
+/// The last line of the crate's message names the fault; the lines before it draw it.
+fn compile(text: &str) -> Result<Regex, String> {
+    let regex = RegexBuilder::new(text).size_limit(limits::REGEX_BYTES).build().map_err(|error| {
+        let message = error.to_string();
+        let last = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("not a regular expression: {last}")
+    })?;
+    if regex.is_match("") {
+        return Err("this matches an empty text, and so every code".to_owned());
+    }
+    Ok(regex)
+}

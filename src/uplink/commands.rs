@@ -1,0 +1,136 @@
+//! The connection for commands: on disk first, then acknowledged.
+
+use rumqttc::{Packet, Publish, QoS, SubAck, SubscribeFilterInput};
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::connect;
+use super::fault::Fault;
+use super::health::Part;
+use super::limits;
+use super::link::{Link, Signal};
+use super::{Shared, UplinkError};
+use crate::journal::{Accepted, Intake, JournalError};
+use crate::types::{Condition, Event};
+use crate::wire::cloud::{Unparsed, parse_command};
+
+/// Connects, again and again, until told to stop.
+pub(super) async fn run(
+    shared: &Shared,
+    repeats: mpsc::Sender<Event>,
+    stop: &CancellationToken,
+) -> Result<(), UplinkError> {
+    let mut backoff = Backoff::new(shared.settings.pace.backoff, shared.settings.pace.backoff_cap);
+    loop {
+        let begun = shared.clock.now();
+        let fault = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            ended = connection(shared, &repeats) => match ended {
+                Err(End::Journal(JournalError::Closed)) => return Err(UplinkError::Journal(JournalError::Closed)),
+                Err(End::Journal(error)) => Fault::away(format!("a command cannot be filed: {error}")),
+                Err(End::Fault(fault)) => fault,
+                Ok(never) => match never {},
+            },
+        };
+        shared.meter.note(|progress| progress.listening = false);
+        shared.health.raise(Part::Commands, fault.condition, &fault.detail);
+        if shared.clock.now().saturating_duration_since(begun) >= limits::HEALTHY {
+            backoff.reset();
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(backoff.next(&shared.clock)) => {}
+        }
+    }
+}
+
+enum End {
+    Fault(Fault),
+    Journal(JournalError),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<std::convert::Infallible, End> {
+    let options = connect::for_commands(&shared.settings).await?;
+    let mut link = Link::open(options, usize::from(limits::COMMANDS_IN_FLIGHT) * 2).await?;
+    // At every connection: a session may have been kept without the subscription, by a broker that was killed or by us.
+    let subscribe = SubscribeFilterInput::new(shared.topics.commands(), QoS::AtLeastOnce);
+    let subscribed = link.client.try_subscribe_many([subscribe]);
+    subscribed.map_err(|error| Fault::away(format!("cannot subscribe to commands: {error}")))?;
+    let mut heard = shared.clock.now();
+    loop {
+        let silence = heard + shared.settings.pace.silence;
+        tokio::select! {
+            signal = link.next() => match signal {
+                Signal::Incoming(Packet::Publish(publish)) => command(shared, &link, &publish, repeats).await?,
+                Signal::Incoming(Packet::SubAck(ack)) => subscription(shared, &ack)?,
+                Signal::Incoming(_) => {}
+                Signal::Ended(error) => return Err(Fault::from(&error).into()),
+            },
+            () = sleep_until(silence.into()) => {
+                return Err(Fault::away(format!("nothing has come from the broker for {:?}", shared.settings.pace.silence)).into());
+            }
+        }
+        heard = shared.clock.now();
+    }
+}
+
+fn subscription(shared: &Shared, ack: &SubAck) -> Result<(), Fault> {
+    match ack.return_codes.first() {
+        Some(rumqttc::SubscribeReasonCode::Success(_)) => {
+            shared.health.clear(Part::Commands);
+            shared.meter.note(|progress| progress.listening = true);
+            Ok(())
+        }
+        refused => {
+            let detail = format!("the broker refuses the subscription to commands with {refused:?}");
+            Err(Fault::new(Condition::CloudRefused, detail))
+        }
+    }
+}
+
+/// One message: on disk first, then acknowledged. What is not on disk is not acknowledged, and comes again.
+async fn command(shared: &Shared, link: &Link, publish: &Publish, repeats: &mpsc::Sender<Event>) -> Result<(), End> {
+    if publish.topic == shared.topics.commands() {
+        match parse_command(&publish.payload) {
+            Ok(command) => file(shared, Intake::Command(command), repeats).await?,
+            Err(Unparsed { id: Some(id), reason, detail }) => {
+                tracing::warn!(command = %id, %reason, detail, "a command cannot be read and is refused");
+                shared.meter.note(|progress| progress.commands_unreadable += 1);
+                file(shared, Intake::Refused { id, reason }, repeats).await?;
+            }
+            Err(Unparsed { id: None, reason, detail }) => {
+                tracing::warn!(%reason, detail, bytes = publish.payload.len(), "a message on the command topic is no command");
+                shared.meter.note(|progress| progress.commands_unreadable += 1);
+            }
+        }
+    }
+    let acknowledged = link.client.try_ack(publish);
+    acknowledged.map_err(|error| Fault::away(format!("cannot acknowledge a command: {error}")).into())
+}
+
+async fn file(shared: &Shared, intake: Intake, repeats: &mpsc::Sender<Event>) -> Result<(), End> {
+    match shared.journal.accept(intake).await {
+        Ok(Accepted::New) => shared.meter.note(|progress| progress.commands += 1),
+        Ok(Accepted::Seen(None)) => {}
+        Ok(Accepted::Seen(Some(event))) => {
+            let sent = timeout(limits::ACKNOWLEDGEMENT, repeats.send(*event)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return Err(
+                    Fault::away("an outcome cannot be sent again while there is no connection for events").into()
+                );
+            }
+        }
+        // It was done and how it ended is lost: the same answer for ever, so it is not asked for again.
+        Err(error @ JournalError::Outcome(_)) => tracing::error!(%error, "a command came again"),
+        Err(error) => return Err(End::Journal(error)),
+    }
+    Ok(())
+}
