@@ -21,10 +21,9 @@ impl<T: AsFd + AsRawFd> Line<T> {
         Ok(Self { inner: register(open)? })
     }
 
-    /// How many bytes wait to be read (`FIONREAD`): right after opening, what came while nobody held the line.
-    pub fn waiting(&self) -> io::Result<usize> {
-        let waiting = rustix::io::ioctl_fionread(self.inner.get_ref())?;
-        Ok(usize::try_from(waiting).unwrap_or(usize::MAX))
+    /// What was opened.
+    pub fn opened(&self) -> &T {
+        self.inner.get_ref()
     }
 }
 

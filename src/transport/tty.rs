@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::{LocalModes, QueueSelector, tcflush, tcgetattr};
 use serialport::{DataBits, FlowControl, SerialPortType, TTYPort};
 
 use super::Line;
@@ -44,11 +46,21 @@ pub struct TtySettings {
 
 /// An open serial port; gives up its exclusive hold when dropped.
 #[derive(Debug)]
-pub struct Tty(TTYPort);
+pub struct Tty {
+    port: TTYPort,
+    waited_bytes: usize,
+}
+
+impl Tty {
+    /// How many bytes had come while nobody held the line. They are the first that will be read.
+    pub const fn waited_bytes(&self) -> usize {
+        self.waited_bytes
+    }
+}
 
 impl AsRawFd for Tty {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.port.as_raw_fd()
     }
 }
 
@@ -56,15 +68,16 @@ impl AsFd for Tty {
     #[expect(unsafe_code, reason = "the serial port crate gives only the raw descriptor")]
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the port keeps its descriptor open as long as it lives, and the borrow ends before it does.
-        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+        unsafe { BorrowedFd::borrow_raw(self.port.as_raw_fd()) }
     }
 }
 
 /// Opens a serial port for ourselves alone (`TIOCEXCL` and `flock`), raw, with nothing left over to be sent.
 ///
-/// What came while nobody held the line is left there, and [`Line::waiting`] says how much it is. Flushing it would
-/// cut the message that is just coming in two, and its tail would pass for a message of its own; `tcflush` does not
-/// even reach what the kernel still holds behind the line's own 4095 bytes.
+/// What came while nobody held the line is left there, and [`Tty::waited_bytes`] says how much it is. Flushing it
+/// would cut the message that is just coming in two, and its tail would pass for a message of its own; `tcflush` does
+/// not even reach what the kernel still holds behind the line's own 4095 bytes. It is counted *before* the lock is
+/// taken, so that from the moment others see the line taken, no byte passes for one that waited.
 ///
 /// The path may be a symlink; it is resolved at every open. Errors are the operating system's: `NotFound` for a
 /// port that is not there, `PermissionDenied`, and `ResourceBusy` for one that another process holds.
@@ -90,9 +103,19 @@ fn open_blocking(path: &Path, settings: TtySettings) -> io::Result<Tty> {
             StopBits::Two => serialport::StopBits::Two,
         })
         .timeout(Duration::ZERO);
-    let port = Tty(TTYPort::open(&builder).map_err(open_error)?);
-    rustix::termios::tcflush(&port, rustix::termios::QueueSelector::OFlush)?;
-    Ok(port)
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let before = rustix::fs::open(path, flags, Mode::empty())?;
+    let mut waited = rustix::io::ioctl_fionread(&before)?;
+    let by_lines = tcgetattr(&before)?.local_modes.contains(LocalModes::ICANON);
+    let port = TTYPort::open(&builder).map_err(open_error)?;
+    let mut tty = Tty { port, waited_bytes: 0 };
+    if by_lines {
+        // A terminal that still edits lines does not count the unfinished one.
+        waited = rustix::io::ioctl_fionread(&tty)?;
+    }
+    tty.waited_bytes = usize::try_from(waited).unwrap_or(usize::MAX);
+    tcflush(&tty, QueueSelector::OFlush)?;
+    Ok(tty)
 }
 
 fn open_error(error: serialport::Error) -> io::Error {

@@ -76,12 +76,13 @@ async fn a_port_is_ours_alone_and_free_again_when_dropped() {
 async fn what_waited_before_the_line_was_held_is_left_and_counted() {
     let (master, path) = pty();
     let keep = open_tty(&path, SETTINGS).await.unwrap();
-    assert_eq!(keep.waiting().unwrap(), 0);
+    assert_eq!(keep.opened().waited_bytes(), 0);
     let mut far = File::from(master);
     far.write_all(b"stale").unwrap();
+    arrived(&File::open(&path).unwrap(), 5);
     drop(keep);
     let mut line = open_tty(&path, SETTINGS).await.unwrap();
-    assert_eq!(line.waiting().unwrap(), 5);
+    assert_eq!(line.opened().waited_bytes(), 5);
     far.write_all(b"fresh").unwrap();
     let mut got = Vec::new();
     while got.len() < 10 {
@@ -103,5 +104,55 @@ async fn a_symlink_is_resolved_at_every_open() {
         let mut far = File::from(master);
         far.write_all(b"x").unwrap();
         assert_eq!(read_some(&mut line).await.unwrap(), b"x");
+    }
+}
+
+/// Waits until the kernel has carried so many bytes across: it does that in its own time.
+fn arrived(slave: &File, bytes: u64) {
+    let mut looks = 0_u32;
+    while rustix::io::ioctl_fionread(slave).unwrap() < bytes {
+        looks += 1;
+        assert!(looks < 10_000_000, "{bytes} bytes arrive");
+        std::thread::yield_now();
+    }
+}
+
+/// Opens the line, however often the onlooker's own lock is in the way.
+async fn open_in_spite_of(path: &Path) -> Line<Tty> {
+    loop {
+        match open_tty(path, SETTINGS).await {
+            Ok(line) => return line,
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ResourceBusy),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_once_the_line_is_seen_to_be_taken_is_kept() {
+    for round in 0..50 {
+        let (master, path) = pty();
+        let slave = File::options().read(true).write(true).open(&path).unwrap();
+        let mut settings = termios::tcgetattr(&slave).unwrap();
+        settings.make_raw();
+        termios::tcsetattr(&slave, termios::OptionalActions::Now, &settings).unwrap();
+        let mut far = File::from(master);
+        far.write_all(b"stale").unwrap();
+        arrived(&slave, 5);
+        let onlooker = std::thread::spawn(move || {
+            while rustix::fs::flock(&slave, rustix::fs::FlockOperation::NonBlockingLockShared).is_ok() {
+                rustix::fs::flock(&slave, rustix::fs::FlockOperation::Unlock).unwrap();
+                std::thread::yield_now();
+            }
+            far.write_all(b"fresh").unwrap();
+            far
+        });
+        let mut line = open_in_spite_of(&path).await;
+        assert_eq!(line.opened().waited_bytes(), 5, "round {round}");
+        let mut got = Vec::new();
+        while got.len() < 10 {
+            got.extend(read_some(&mut line).await.unwrap());
+        }
+        assert_eq!(got, b"stalefresh", "round {round}");
+        drop(onlooker.join().unwrap());
     }
 }

@@ -63,6 +63,12 @@ impl Shop {
 
     /// Starts the daemon and waits until it answers.
     pub(crate) fn start(&mut self) {
+        self.spawn();
+        wait_until("the console answers", OPEN_BOUND, || self.is_alive() && self.get("/health").is_some());
+    }
+
+    /// Starts the daemon and leaves it to itself.
+    pub(crate) fn spawn(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
         let child = smartstore(&["run", "--config"])
             .arg(self.config())
@@ -71,7 +77,6 @@ impl Shop {
             .spawn()
             .expect("the binary starts");
         self.child = Some(child);
-        wait_until("the console answers", OPEN_BOUND, || self.is_alive() && self.get("/health").is_some());
     }
 
     /// Fails when the daemon has ended by itself.
@@ -81,11 +86,14 @@ impl Shop {
         true
     }
 
-    /// Waits until the daemon holds the line that is plugged in now: it says so, and the kernel agrees.
+    /// Waits until the daemon holds the line that is plugged in now.
     pub(crate) fn wait_held(&mut self) {
-        wait_until("the daemon holds the line", OPEN_BOUND, || {
-            self.is_alive() && self.has_node_open() && self.device_state().as_deref() == Some("running")
-        });
+        wait_until("the daemon holds the line", OPEN_BOUND, || self.is_held());
+    }
+
+    /// Whether the daemon holds the line that is plugged in now: it says so, and the kernel agrees.
+    pub(crate) fn is_held(&mut self) -> bool {
+        self.is_alive() && self.has_node_open() && self.device_state().as_deref() == Some("running")
     }
 
     fn has_node_open(&self) -> bool {

@@ -10,6 +10,8 @@ use super::{Dice, codes_wanted};
 
 /// How long everything that is owed may take to arrive once nothing is broken any more.
 const SETTLE: Duration = Duration::from_secs(120);
+/// How long the daemon may take to hold the line again. What is scanned meanwhile fits into the line's buffer.
+const HELD_AGAIN: Duration = Duration::from_secs(20);
 /// How far apart the codes are written: about as fast as ten tills at Christmas.
 const PACE: Duration = Duration::from_millis(4);
 
@@ -73,18 +75,24 @@ impl Road {
         // waits: how long the cable is out
         std::thread::sleep(away);
         self.shop.line.replug();
-        self.shop.wait_held();
+        self.scan_until_held();
     }
 
-    /// `kill -9`; a few codes are scanned while nobody listens; start again.
+    /// Goes on scanning while the daemon comes up: such a code may arrive or not, but never in part.
+    fn scan_until_held(&mut self) {
+        let started = Instant::now();
+        while !self.shop.is_held() {
+            assert!(started.elapsed() < HELD_AGAIN, "the daemon does not hold the line");
+            self.scan(false);
+        }
+    }
+
+    /// `kill -9`, and start again; scanning goes on.
     fn kill_the_daemon(&mut self) {
         self.truth.cut();
         self.shop.kill();
-        for _ in 0..self.dice.within(0, 3) {
-            self.scan(false);
-        }
-        self.shop.start();
-        self.shop.wait_held();
+        self.shop.spawn();
+        self.scan_until_held();
     }
 
     /// Stops the broker, or starts it again.

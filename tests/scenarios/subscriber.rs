@@ -259,3 +259,35 @@ fn the_subscriber_sees_a_gap_a_contradiction_and_an_event_without_a_number() {
     received.take("a/events/record", br#"[{"id":"d"}]"#);
     assert_eq!(received.problems.len(), 2, "{:?}", received.problems);
 }
+
+#[test]
+fn the_subscriber_misses_nothing_while_the_broker_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = super::broker::Mosquitto::started(folder.path());
+    let subscriber = Subscriber::started(broker.port());
+    for seq in 1..=40 {
+        if seq % 10 == 0 {
+            broker.stop();
+            broker.start();
+        }
+        publish(broker.port(), &format!(r#"[{{"id":"{seq}","epoch":"e","seq":{seq}}}]"#));
+    }
+    let all = || subscriber.look(|received| received.events.len() == 40);
+    wait_until("everything has come", Duration::from_secs(20), all);
+    assert_eq!(subscriber.received().numbering_problems(), Vec::<String>::new());
+}
+
+/// Publishes one message at QoS 1 and waits until the broker has it.
+fn publish(port: u16, payload: &str) {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.write_all(&connect_packet("publisher")).unwrap();
+    let body = [&text("smartstore/v1/s/g/events/record")[..], &[0, 1, 0], payload.as_bytes()].concat();
+    socket.write_all(&packet(0x32, &body)).unwrap();
+    let mut seen = Vec::new();
+    while !seen.windows(4).any(|window| window[0] == 0x40 && window[2..] == [0, 1]) {
+        let mut bytes = [0; 256];
+        let count = socket.read(&mut bytes).unwrap();
+        assert!(count > 0, "the broker acknowledges");
+        seen.extend_from_slice(&bytes[..count]);
+    }
+}

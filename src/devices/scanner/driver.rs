@@ -30,9 +30,8 @@ impl SerialDevice {
     async fn drive(&self, port: &mut Port) -> Result<(), DriverError> {
         let opened = attach(port, Condition::TtyMissing, || open_tty(&self.profile.path, self.profile.line));
         let Some(line) = opened.await else { return Ok(()) };
-        let waiting = line.waiting().map_err(|source| DriverError::Transport { step: "opening", source })?;
         let mut scanner = SerialScanner::new(self.profile.scanner.clone(), port.clock.now());
-        scanner.expect_backlog(waiting);
+        scanner.expect_backlog(line.opened().waited_bytes());
         pump(&mut Classifier::new(scanner, &self.grammars, port), line, port).await
     }
 }
