@@ -70,8 +70,12 @@ api() {
 
 # has_state DEVICE STATE
 has_state() { api /api/v1/devices | grep -oE '\{[^}]*\}' | grep -F "\"id\":\"$1\"" | grep -qF "\"state\":\"$2\""; }
-# has_condition CODE DEVICE
-has_condition() { api /health | grep -oE '\{"code"[^}]*\}' | grep -F "\"code\":\"$1\"" | grep -qF "\"device\":\"$2\""; }
+# has_condition CODE [DEVICE]; without a device, the gateway's own.
+has_condition() {
+    local device=null
+    [ -n "${2:-}" ] && device="\"$2\""
+    api /health | grep -oE '\{"code"[^}]*\}' | grep -F "\"code\":\"$1\"" | grep -qF "\"device\":$device"
+}
 has_no_condition() { ! has_condition "$@"; }
 
 events() { /tmp/smartstore events --config "$CONFIG" --json "$@"; }
