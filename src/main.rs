@@ -1,1 +1,7 @@
-fn main() {}
+//! The `smartstore` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    smartstore::cli::main()
+}

@@ -1,23 +1,19 @@
 //! `smartstore check`: says everything that is wrong with a configuration, or that nothing is.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a subcommand is for")]
-
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::exit::Exit;
 use crate::config::{self, Loaded, Sources};
 use crate::types::Diagnostic;
-
-/// EX_CONFIG of sysexits.h.
-const BAD_CONFIGURATION: u8 = 78;
 
 /// Check a configuration, its profiles and its cross-references, and show every mistake at once.
 ///
 /// Ends with 0 when the configuration can be used, with 78 when it cannot.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Example:\n  smartstore check /etc/smartstore/store.toml")]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration file.
     pub file: PathBuf,
     /// Look for profiles here first.
@@ -32,14 +28,14 @@ pub struct Args {
 }
 
 /// Runs the subcommand.
-pub fn run(args: &Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     match config::load(&args.file, args.profiles.as_deref()) {
         Ok(loaded) => accepted(args, &loaded),
         Err(refused) => {
             show(args, &refused.diagnostics, &refused.sources);
             let count = refused.diagnostics.len();
             people(args, &format!("{}: {count} mistake{}", args.file.display(), if count == 1 { "" } else { "s" }));
-            ExitCode::from(BAD_CONFIGURATION)
+            Exit::Config.into()
         }
     }
 }
@@ -51,7 +47,7 @@ fn accepted(args: &Args, loaded: &Loaded) -> ExitCode {
             Ok(toml) => people(args, toml.trim_end()),
             Err(error) => {
                 eprintln!("the configuration cannot be written as TOML: {error}");
-                return ExitCode::FAILURE;
+                return Exit::Failed.into();
             }
         }
     } else {
@@ -81,5 +77,21 @@ fn people(args: &Args, line: &str) {
         eprintln!("{line}");
     } else {
         println!("{line}");
+    }
+}
+
+/// Loads a configuration for a subcommand that needs one; mistakes and warnings are told on standard error.
+pub(super) fn load_or_tell(file: &Path, profiles: Option<&Path>) -> Result<Loaded, Exit> {
+    let colour = std::io::stderr().is_terminal();
+    match config::load(file, profiles) {
+        Ok(loaded) => {
+            eprint!("{}", config::text(&loaded.warnings, &loaded.sources, colour));
+            Ok(loaded)
+        }
+        Err(refused) => {
+            eprint!("{}", config::text(&refused.diagnostics, &refused.sources, colour));
+            eprintln!("smartstore: {} cannot be used; `smartstore check` says the same", file.display());
+            Err(Exit::Config)
+        }
     }
 }

@@ -1,4 +1,71 @@
 //! The command line: one file per subcommand.
+//!
+//! Answers go to standard output; logs and words for people go to standard error when `--json` is on. Exit codes: 0
+//! ok, 1 the thing asked for failed, 64 bad usage, 69 a needed device or service is unavailable, 78 bad
+//! configuration.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the layer that speaks to people")]
 
-pub mod check;
-pub mod schema;
+mod check;
+mod events;
+mod exit;
+mod journal;
+mod place;
+mod run;
+mod scan;
+mod schema;
+mod until_told;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The gateway daemon of a smart shop.
+#[derive(Debug, Parser)]
+#[command(name = "smartstore", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground.
+    #[command(after_help = "Example: smartstore run --config store.toml")]
+    Run(run::Args),
+    /// Check a configuration, its profiles and cross-references; every mistake at once.
+    #[command(after_help = "Example: smartstore check store.toml")]
+    Check(check::Args),
+    /// Find serial ports and keyboard scanners, and print a [[device]] stanza for each.
+    #[command(after_help = "Example: smartstore scan >> store.toml")]
+    Scan(scan::Args),
+    /// Read the journal, also of a running daemon.
+    #[command(after_help = "Example: smartstore events --config store.toml --follow --type scan.code")]
+    Events(events::Args),
+    /// Depths, integrity and export of the journal.
+    #[command(after_help = "Example: smartstore journal stats --config store.toml")]
+    Journal(journal::Args),
+    /// JSON Schemas of configuration, profiles, events and commands.
+    #[command(after_help = "Example: smartstore schema config > config.schema.json")]
+    Schema(schema::Args),
+}
+
+/// Parses the process's arguments and carries them out.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::Exit::Usage.into() } else { ExitCode::SUCCESS };
+            // A closed pipe is nobody's mistake.
+            let _ = error.print();
+            return code;
+        }
+    };
+    match arguments.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Scan(args) => scan::run(&args),
+        Command::Events(args) => events::run(&args),
+        Command::Journal(args) => journal::run(&args),
+        Command::Schema(args) => schema::run(&args),
+    }
+}

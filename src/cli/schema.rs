@@ -1,15 +1,15 @@
 //! `smartstore schema`: the shapes that others write and read, generated from the types.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a subcommand is for")]
-
 use std::process::ExitCode;
 
+use super::exit::Exit;
 use crate::config;
+use crate::wire::cloud;
 
 /// Print the JSON Schema of what is read or written.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Example:\n  smartstore schema config > config.schema.json")]
-pub struct Args {
+pub(super) struct Args {
     /// Which schema.
     #[arg(value_enum)]
     pub what: What,
@@ -17,18 +17,24 @@ pub struct Args {
 
 /// A schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum What {
+pub(super) enum What {
     /// The configuration file.
     Config,
     /// A device profile.
     Profile,
+    /// The events that go to the cloud.
+    Events,
+    /// The commands that come from it.
+    Commands,
 }
 
 /// Runs the subcommand.
-pub fn run(args: &Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     let schema = match args.what {
         What::Config => config::config_schema(),
         What::Profile => config::profile_schema(),
+        What::Events => cloud::events_schema(),
+        What::Commands => cloud::commands_schema(),
     };
     match serde_json::to_string_pretty(&schema) {
         Ok(json) => {
@@ -37,7 +43,7 @@ pub fn run(args: &Args) -> ExitCode {
         }
         Err(error) => {
             eprintln!("the schema cannot be written as JSON: {error}");
-            ExitCode::FAILURE
+            Exit::Failed.into()
         }
     }
 }

@@ -146,6 +146,14 @@ fn typed(body: &Body) -> (&'static str, Data<'_>) {
     }
 }
 
+/// An event's type and its data as JSON, for a line that people read.
+pub fn type_and_data(event: &Event) -> (&'static str, String) {
+    let (r#type, data) = typed(&event.draft.body);
+    let mut json = Vec::new();
+    append(&mut json, &data);
+    (r#type, String::from_utf8(json).unwrap_or_default())
+}
+
 #[expect(clippy::expect_used, reason = "writing to memory does not fail, and no map here has a key that is not text")]
 fn append(out: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("plain data is always JSON");

@@ -19,6 +19,8 @@ mod schema;
 mod topic;
 
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
-pub use event::{BATCH_EVENTS, Encoded, EventHead, HISTORICAL_AFTER, Source, State, historical, read_batch};
+pub use event::{
+    BATCH_EVENTS, Encoded, EventHead, HISTORICAL_AFTER, Source, State, historical, read_batch, type_and_data,
+};
 pub use schema::{commands_schema, events_schema};
 pub use topic::Topics;

@@ -1,0 +1,43 @@
+//! Exit codes (sysexits.h) and how a failure is told.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a subcommand did not do what was asked, as an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// The thing asked for failed.
+    Failed = 1,
+    /// Bad usage (EX_USAGE).
+    Usage = 64,
+    /// A needed device or service is unavailable (EX_UNAVAILABLE).
+    Unavailable = 69,
+    /// Bad configuration (EX_CONFIG).
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Tells a failure with its causes on standard error.
+pub(super) fn tell(error: &dyn std::error::Error) {
+    eprintln!("smartstore: {}", Chain(error));
+}
+
+/// An error with its causes, in one line.
+pub(super) struct Chain<'a>(pub(super) &'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(inner) = source {
+            write!(f, ": {inner}")?;
+            source = inner.source();
+        }
+        Ok(())
+    }
+}
