@@ -27,7 +27,7 @@
 //! | `cli` | everything; only `main` imports it |
 
 #![deny(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
 
 pub mod app;
 pub mod cli;

@@ -1,8 +1,10 @@
-//! What goes wrong between a shop and its cloud, and what must not follow from it: real sockets, real journals, a broker
-//! that records what it was sent and misbehaves at seeded places, and Debian's mosquitto.
+//! What goes wrong between a shop and its cloud, and what must not follow from it: real sockets, real journals, a
+//! broker that records what it was sent and misbehaves at seeded places, and Debian's mosquitto.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+#[path = "faults/cloud.rs"]
+mod cloud;
 #[path = "faults/commands.rs"]
 mod commands;
 #[path = "faults/cut_wire.rs"]

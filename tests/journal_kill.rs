@@ -3,6 +3,8 @@
 //! The test starts itself again as the process to be killed (`a_writer_until_it_is_killed` with the environment
 //! variable set), which appends from several tasks at once and notes every acknowledgement in a file.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
@@ -20,7 +22,6 @@ use smartstore::types::{
 };
 
 const CHILD: &str = "SMARTSTORE_TEST_JOURNAL_CHILD";
-const ROUNDS: usize = 12;
 
 fn draft(clock: &Clock, body: Observation) -> Draft {
     Draft { id: clock.event_id(), device: None, at: clock.stamp(), cause: None, body: Body::Observed(body) }
@@ -35,6 +36,13 @@ fn scan(clock: &Clock) -> Draft {
         ai: BTreeMap::new(),
     };
     draft(clock, Observation::Code(code))
+}
+
+/// With a file `delete` beside it a journal deletes confirmed events early, otherwise it keeps all.
+fn settings(dir: &Path) -> Settings {
+    let defaults = Settings::new(dir);
+    let keep_confirmed_events = if dir.join("delete").exists() { 500 } else { defaults.keep_confirmed_events };
+    Settings { keep_confirmed_events, ..defaults }
 }
 
 struct Acks(Mutex<File>);
@@ -91,7 +99,7 @@ fn a_writer_until_it_is_killed() {
     let clock = Clock::system(Trust::Trusted);
     let file = File::options().create(true).append(true).open(dir.join("acks")).unwrap();
     let acks = Arc::new(Acks(Mutex::new(file)));
-    let settings = Settings { keep_confirmed_events: 500, ..Settings::new(&dir) };
+    let settings = settings(&dir);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (journal, _) = Journal::open(settings, clock.clone()).unwrap();
@@ -130,6 +138,7 @@ fn until(what: &str, mut reached: impl FnMut() -> bool) {
         if reached() {
             return;
         }
+        // waits: the interval at which the level is looked at
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("waited 30 s for {what}");
@@ -143,12 +152,16 @@ fn stop(child: &Child) {
     until("the process to stop", || fs::read_to_string(&status).unwrap().contains("State:\tT"));
 }
 
+/// Number of the oldest record on disk.
+fn oldest(dir: &Path) -> u64 {
+    ReadOnly::open(dir).and_then(|journal| journal.stats()).map_or(0, |stats| stats.of(Class::Record).first_seq.0)
+}
+
 async fn check(dir: &Path, acks: &[(String, String)]) {
     let clock = Clock::system(Trust::Trusted);
     let verdict = ReadOnly::open(dir).unwrap().verify().unwrap();
     assert_eq!(verdict.findings, []);
-    let settings = Settings { keep_confirmed_events: 500, ..Settings::new(dir) };
-    let (journal, opened) = Journal::open(settings, clock).unwrap();
+    let (journal, opened) = Journal::open(Settings::new(dir), clock).unwrap();
     assert_eq!(opened, Opened::Existing);
     let events = all(&journal).await;
     numbered(&events, &journal);
@@ -157,9 +170,9 @@ async fn check(dir: &Path, acks: &[(String, String)]) {
     let confirmed = journal.confirmed(Class::Record).await.unwrap();
     let oldest = events.iter().find(|event| event.class() == Class::Record).unwrap();
     assert!(oldest.seq.0 == 1 || oldest.row <= confirmed, "retention went beyond what was confirmed");
-    // Retention may have deleted confirmed ones, oldest first: what was acknowledged is present from some place on.
-    let missing = acks.iter().filter(|(what, id)| what == "event" && !present.contains(id)).count();
-    assert!(missing as u64 <= oldest.seq.0, "{missing} acknowledged events are missing, {} deleted", oldest.seq);
+    let missing = acks.iter().filter(|(what, id)| what == "event" && !present.contains(id)).count() as u64;
+    let deleted = oldest.seq.0 - 1;
+    assert!(missing <= deleted, "{missing} acknowledged events are missing, {deleted} were deleted");
     check_commands(&journal, acks).await;
     journal.close().await.unwrap();
 }
@@ -205,23 +218,41 @@ async fn check_commands(journal: &Journal, acks: &[(String, String)]) {
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let dir = tempfile::TempDir::new().unwrap();
+    kill_and_check(dir.path(), 12).await;
+}
+
+#[tokio::test]
+async fn nothing_unconfirmed_is_lost_when_the_process_is_killed_while_it_deletes() {
+    let dir = tempfile::TempDir::new().unwrap();
+    fs::write(dir.path().join("delete"), []).unwrap();
+    kill_and_check(dir.path(), 4).await;
+    assert!(oldest(dir.path()) > 1, "nothing was deleted, so nothing was tried");
+}
+
+async fn kill_and_check(dir: &Path, rounds: usize) {
     let clock = Clock::system(Trust::Trusted);
-    for round in 0..ROUNDS {
-        let before = acknowledged(dir.path()).len();
-        let mut child = start(dir.path());
+    for round in 0..rounds {
+        let before = acknowledged(dir).len();
+        let oldest_before = oldest(dir);
+        let mut child = start(dir);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 1500")]
         let more = 1 + (clock.random_fraction() * 1500.0) as usize;
-        until("acknowledgements", || acknowledged(dir.path()).len() >= before + more);
+        until("acknowledgements", || acknowledged(dir).len() >= before + more);
+        if dir.join("delete").exists() {
+            until("a deletion", || oldest(dir) > oldest_before);
+        }
         stop(&child);
-        let acks = acknowledged(dir.path());
+        let acks = acknowledged(dir);
         let copy = tempfile::TempDir::new().unwrap();
-        for name in ["journal.db", "journal.db-wal"] {
-            fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+        for name in ["journal.db", "journal.db-wal", "delete"] {
+            if dir.join(name).exists() {
+                fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+            }
         }
         child.kill().unwrap();
         child.wait().unwrap();
         check(copy.path(), &acks).await;
-        check(dir.path(), &acks).await;
+        check(dir, &acks).await;
         eprintln!("round {round}: killed after {} acknowledgements", acks.len());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::document::Document;
 use super::limits;
@@ -14,14 +14,14 @@ use super::report::{Checked, Report};
 use super::sections::NAME_HELP;
 use super::sources::Sources;
 use super::store::ConfiguredDevice;
-use crate::device::{DeviceKind, RawDevice, Section};
+use crate::device::{Device, DeviceKind, RawDevice, Section};
 use crate::types::{CodeGrammars, DeviceId, Diagnostic, Endpoint, Span, nearest};
 
 /// Stands in for a name that is wrong, so that the rest of the device is still checked.
 const UNNAMED: &str = "unnamed";
 
-/// A device's name and profile as the file writes them, right or wrong: what stations are compared with, so that a
-/// mistake in a device does not make its station wrong, too.
+/// A device's name as the file writes it, right or wrong, and its profile if there is one of that name: what stations
+/// are compared with, so that a mistake in a device does not make its station wrong, too.
 pub(super) type Declared = BTreeMap<String, Option<String>>;
 
 /// The kinds there are, and the profiles.
@@ -36,6 +36,15 @@ struct Read<'a> {
     raw: RawDeviceTable,
     settings: Option<Section<'a>>,
     span: Span,
+    /// Its unknown keys, which its kind may know where to put.
+    unknown: Vec<Diagnostic>,
+}
+
+impl Read<'_> {
+    /// Its name as written.
+    fn name(&self) -> &str {
+        self.raw.id.as_ref().map_or(UNNAMED, |id| id.get_ref().as_str())
+    }
 }
 
 /// Reads every `[[device]]`, and makes devices of those that are right.
@@ -52,10 +61,10 @@ pub(super) fn devices<'a>(
     }
     let read: Vec<Read<'a>> =
         sections.into_iter().take(limits::DEVICES).filter_map(|section| read_device(section, checked)).collect();
-    let declared = read.iter().filter_map(declared).collect();
     distinct_names(&read, checked);
     distinct_endpoints(&read, checked);
     let profiles = find_profiles(&read, shelf, sources, checked);
+    let declared = read.iter().filter_map(|device| declared(device, &profiles)).collect();
     let devices = read.iter().filter_map(|device| configure(device, &profiles, shelf, codes, checked)).collect();
     (devices, declared)
 }
@@ -64,13 +73,15 @@ fn read_device<'a>(mut section: Section<'a>, checked: &mut Checked<'a>) -> Optio
     let span = section.span.clone();
     let settings = Document::take_inner(&mut section, "settings", span.clone(), &mut checked.report);
     let (raw, mistakes) = section.salvage::<RawDeviceTable>();
+    let (unknown, mistakes) = mistakes.into_iter().partition(|mistake| mistake.code == "unknown-key");
     checked.report.extend(mistakes);
-    Some(Read { raw: raw?, settings, span })
+    Some(Read { raw: raw?, settings, span, unknown })
 }
 
-fn declared(device: &Read<'_>) -> Option<(String, Option<String>)> {
+fn declared(device: &Read<'_>, profiles: &BTreeMap<String, ProfileText>) -> Option<(String, Option<String>)> {
     let id = device.raw.id.as_ref()?.get_ref().clone();
-    Some((id, device.raw.profile.as_ref().map(|profile| profile.get_ref().clone())))
+    let profile = device.raw.profile.as_ref().map(|profile| profile.get_ref());
+    Some((id, profile.filter(|profile| profiles.contains_key(*profile)).cloned()))
 }
 
 fn distinct_names(devices: &[Read<'_>], checked: &mut Checked<'_>) {
@@ -174,8 +185,7 @@ fn unknown_profile(name: &Spanned<String>, places: &Places, checked: &mut Checke
     checked.error(name.span(), "unknown-profile", format!("there is no profile \"{}\"", name.get_ref()), help);
 }
 
-/// Lets the kind check facts, settings and endpoint. A wrong name or endpoint is stood in for, so that the rest is
-/// checked in the same run.
+/// Checks one device: what it says itself, then its profile, then what only its kind can check.
 fn configure<'a>(
     device: &Read<'a>,
     profiles: &BTreeMap<String, ProfileText>,
@@ -185,44 +195,83 @@ fn configure<'a>(
 ) -> Option<ConfiguredDevice> {
     let raw = &device.raw;
     let id = checked.parse("id", raw.id.as_ref(), NAME_HELP, DeviceId::new);
-    let endpoint = raw.endpoint.as_ref().and_then(|text| {
-        checked.parse("endpoint", Some(text), &format!("one of {}", Endpoint::SCHEMES), Endpoint::parse)
-    });
-    let endpoint = endpoint.map(|endpoint| absolute(endpoint, checked.base));
-    let name = raw.profile.as_ref()?.get_ref();
-    let profile = profiles.get(name)?;
+    let endpoint = raw.endpoint.as_ref().and_then(|text| endpoint(text, checked));
+    let profile = raw.profile.as_ref().and_then(|name| profiles.get(name.get_ref()));
     let mut report = Report::default();
-    let facts = profile.text.as_ref().ok().and_then(|text| facts(&profile.path, text, shelf, &mut report));
-    let user = raw.id.as_ref().map_or(UNNAMED, |id| id.get_ref().as_str());
-    checked.report.extend(used_by(report.into_sorted(&profile.path), user));
-    let (kind, facts) = facts?;
-    let settings = device.settings.clone()?;
-    let endpoint_span = raw.endpoint.as_ref().map_or(device.span.clone(), Spanned::span);
-    let defaults = kind.schemas().settings;
-    let written = settings.table.clone().map(|table| (table.span(), table.into_inner()));
+    let described = profile.and_then(|profile| {
+        let text = profile.text.as_ref().ok()?;
+        facts(&profile.path, text, shelf, &mut report)
+    });
+    let profile_path = profile.map_or(Path::new(""), |profile| profile.path.as_path());
+    checked.report.extend(used_by(report.into_sorted(profile_path), device.name()));
+    let kind = described.as_ref().map(|(kind, _)| *kind);
+    checked.report.extend(misplaced(device.unknown.clone(), kind, checked.text));
+    let (kind, facts) = described?;
+    let made = make(device, kind, facts, (id, endpoint), codes, checked)?;
+    let written = device.settings.as_ref().and_then(|settings| settings.table.clone());
+    let settings = with_defaults(written, &kind.schemas().settings);
+    Some(ConfiguredDevice { device: made, profile: raw.profile.as_ref()?.get_ref().clone(), settings })
+}
+
+/// Lets the kind check facts, settings and endpoint. A wrong name or endpoint is stood in for, so that the rest is
+/// checked in the same run.
+fn make<'a>(
+    device: &Read<'a>,
+    kind: &dyn DeviceKind,
+    facts: Section<'_>,
+    (id, endpoint): (Option<DeviceId>, Option<Endpoint>),
+    codes: &CodeGrammars,
+    checked: &mut Checked<'a>,
+) -> Option<Box<dyn Device>> {
+    let profile = facts.file;
+    let whole = id.is_some() && endpoint.is_some();
+    let endpoint_known = endpoint.is_some();
+    let endpoint_span = device.raw.endpoint.as_ref().map_or(device.span.clone(), Spanned::span);
     let made = kind.configure(RawDevice {
-        id: id.clone().or_else(|| DeviceId::new(UNNAMED).ok())?,
-        endpoint: endpoint.clone().unwrap_or(Endpoint::Screen),
+        id: id.or_else(|| DeviceId::new(UNNAMED).ok())?,
+        endpoint: endpoint.unwrap_or(Endpoint::Screen),
         endpoint_span: endpoint_span.clone(),
         facts,
-        settings,
+        settings: device.settings.clone()?,
         codes,
     });
-    match made {
-        Ok(made) if id.is_some() && endpoint.is_some() => {
-            Some(ConfiguredDevice { device: made, profile: name.clone(), settings: with_defaults(written, &defaults) })
-        }
-        Ok(_) => None,
-        Err(mut mistakes) => {
-            // Of an endpoint that only stands in for a wrong one nothing more is to be said.
-            mistakes
-                .retain(|d| endpoint.is_some() || d.file != checked.file || d.span.as_ref() != Some(&endpoint_span));
-            let (of_profile, of_config) = mistakes.into_iter().partition(|d| d.file == profile.path);
-            checked.report.extend(of_config);
-            checked.report.extend(used_by(of_profile, user));
-            None
+    let mut mistakes = match made {
+        Ok(made) => return whole.then_some(made),
+        Err(mistakes) => mistakes,
+    };
+    // Of an endpoint that only stands in for a wrong one nothing more is to be said.
+    mistakes.retain(|d| endpoint_known || d.file != checked.file || d.span.as_ref() != Some(&endpoint_span));
+    let (of_profile, of_config) = mistakes.into_iter().partition(|d| d.file == profile);
+    checked.report.extend(of_config);
+    checked.report.extend(used_by(of_profile, device.name()));
+    None
+}
+
+fn endpoint(text: &Spanned<String>, checked: &mut Checked<'_>) -> Option<Endpoint> {
+    let schemes = || Endpoint::SCHEMES.split(", ").filter_map(|form| form.split(':').next());
+    let scheme = text.get_ref().split(':').next().unwrap_or_default();
+    let near = nearest(scheme, schemes()).filter(|near| *near != scheme);
+    let guess = near.map_or_else(String::new, |near| format!("did you mean `{near}:`? "));
+    let help = format!("{guess}One of {}", Endpoint::SCHEMES);
+    let endpoint = checked.parse("endpoint", Some(text), &help, Endpoint::parse)?;
+    Some(absolute(endpoint, checked.base))
+}
+
+/// Says of unknown keys of a device where they belong, when its kind knows them.
+fn misplaced(mut unknown: Vec<Diagnostic>, kind: Option<&dyn DeviceKind>, text: &str) -> Vec<Diagnostic> {
+    let Some(schemas) = kind.map(DeviceKind::schemas) else { return unknown };
+    let has = |schema: &schemars::Schema, key: &str| {
+        schema.get("properties").and_then(|keys| keys.as_object()).is_some_and(|keys| keys.contains_key(key))
+    };
+    for mistake in &mut unknown {
+        let key = mistake.span.clone().and_then(|span| text.get(span)).unwrap_or_default();
+        if has(&schemas.settings, key) {
+            mistake.help = format!("`{key}` is this shop's choice: move it below a line [device.settings]");
+        } else if has(&schemas.facts, key) {
+            mistake.help = format!("`{key}` is a fact of the hardware: it stands in the profile, not here");
         }
     }
+    unknown
 }
 
 /// The profile's kind and its facts.
@@ -259,11 +308,12 @@ fn used_by(mut mistakes: Vec<Diagnostic>, device: &str) -> Vec<Diagnostic> {
 }
 
 /// The settings as written, and the defaults that the schema names for what is not written.
-fn with_defaults(written: Option<(Span, toml::de::DeTable<'_>)>, schema: &schemars::Schema) -> toml::Table {
+fn with_defaults(written: Option<Spanned<DeTable<'_>>>, schema: &schemars::Schema) -> toml::Table {
     use serde::Deserialize;
     let mut settings = written
-        .and_then(|(span, table)| {
-            toml::Table::deserialize(ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)))).ok()
+        .and_then(|table| {
+            let value = Spanned::new(table.span(), DeValue::Table(table.into_inner()));
+            toml::Table::deserialize(ValueDeserializer::from(value)).ok()
         })
         .unwrap_or_default();
     let properties = schema.get("properties").and_then(|properties| properties.as_object());

@@ -9,7 +9,6 @@ use toml::de::{DeTable, DeValue};
 
 use super::limits;
 use super::report::Report;
-use super::sources::position;
 use crate::device::{Section, unknown_key};
 use crate::types::Span;
 
@@ -90,18 +89,18 @@ impl<'a> Document<'a> {
         }
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut usable = true;
-        let mut last_line = 0;
         let mut places: Vec<(Span, &str)> =
             errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
         places.sort_by_key(|(span, _)| span.start);
+        let mut last: Option<usize> = None;
         for (span, message) in places {
             let duplicate = message == "duplicate key";
             usable &= duplicate;
-            let (line, _) = position(text, span.start);
-            if line == last_line {
+            let between = last.map(|last| &text.as_bytes()[last.min(span.start)..span.start.min(text.len())]);
+            if between.is_some_and(|between| !between.contains(&b'\n')) {
                 continue;
             }
-            last_line = line;
+            last = Some(span.start.min(text.len()));
             if duplicate {
                 let key = text.get(span.clone()).unwrap_or_default();
                 report.error(

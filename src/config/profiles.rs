@@ -23,7 +23,8 @@ macro_rules! built_in {
 }
 
 /// The profiles that are part of the binary; a test compares the list with `device-profiles/`.
-pub(super) static BUILT_IN_PROFILES: &[(&str, &str)] = built_in![];
+pub(super) static BUILT_IN_PROFILES: &[(&str, &str)] =
+    built_in!["scanner/generic-serial", "scanner/gm65", "scanner/hid-keyboard"];
 
 /// The places where profiles are looked for.
 #[derive(Debug, Clone)]

@@ -39,7 +39,7 @@ pub(super) struct RawStore {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStoreTable {
     /// The store's name, unique in the chain: 1 to 32 of a-z, 0-9 and -.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("pattern" = "^[a-z0-9-]{1,32}$"))]
     pub(super) id: Text,
     /// The store's time zone, an IANA name such as "Asia/Shanghai".
     #[schemars(with = "String")]
@@ -51,14 +51,14 @@ pub(super) struct RawStoreTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGateway {
     /// The gateway's name, unique in its store: 1 to 32 of a-z, 0-9 and -.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("pattern" = "^[a-z0-9-]{1,32}$"))]
     pub(super) id: Text,
     /// Where the journal, the last good configuration and caches are; relative to this file. Default: "data".
     #[schemars(with = "Option<String>")]
     pub(super) data_dir: Text,
     /// "kernel" (default): the wall clock is synchronised unless the kernel says TIME_ERROR. "trusted": a
     /// battery-backed clock or the host is trusted.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("enum" = ["kernel", "trusted"]))]
     pub(super) clock: Text,
 }
 
@@ -137,10 +137,10 @@ pub(super) struct RawCodes {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDeviceTable {
     /// The device's name, unique on this gateway: 1 to 32 of a-z, 0-9 and -.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("pattern" = "^[a-z0-9-]{1,32}$"))]
     pub(super) id: Text,
     /// What it is: the name of a profile, such as "scanner/gm65".
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("pattern" = "^[a-z0-9-]{1,64}/[a-z0-9-]{1,64}$"))]
     pub(super) profile: Text,
     /// Where it is: such as "serial:/dev/ttyUSB0".
     #[schemars(with = "String")]
@@ -155,10 +155,13 @@ pub(super) struct RawDeviceTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStation {
     /// The station's name, unique on this gateway: 1 to 32 of a-z, 0-9 and -.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("pattern" = "^[a-z0-9-]{1,32}$"))]
     pub(super) id: Text,
     /// What it is for: "sale", "sampling", "redeem", "mirror", "shelf" or "door".
-    #[schemars(with = "String")]
+    #[schemars(
+        with = "String",
+        extend("enum" = ["sale", "sampling", "redeem", "mirror", "shelf", "door"])
+    )]
     pub(super) flow: Text,
     /// The device that dispenses (sale, sampling).
     #[schemars(with = "Option<String>")]

@@ -1,6 +1,7 @@
 //! JSON Schemas (draft 2020-12) of the configuration and of profiles, for editors and for the cloud's forms.
 
 use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema, json_schema};
 
 use super::raw::{RawProfile, RawStore};
@@ -57,12 +58,48 @@ pub(super) fn profile_schema_of(catalogue: &[&dyn DeviceKind]) -> Schema {
 
 fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<T>()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    RecursiveTransform(tidy).transform(&mut schema);
+    schema
+}
+
+/// Makes a schema that comes from Rust types one of a TOML file.
+fn tidy(schema: &mut Schema) {
+    without_null(schema);
+    let description = schema.get("description").and_then(|text| text.as_str()).map(|text| text.replace('\n', " "));
+    if let Some(description) = description {
+        schema.insert("description".to_owned(), description.into());
+    }
+}
+
+/// Takes `null` out of what may stand at a place: TOML has none, a key is there or it is not.
+fn without_null(schema: &mut Schema) {
+    if let Some(words) = schema.get_mut("enum").and_then(|words| words.as_array_mut()) {
+        words.retain(|word| !word.is_null());
+    }
+    if let Some(types) = schema.get_mut("type").and_then(|types| types.as_array_mut()) {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    let choices = schema.get_mut("anyOf").and_then(|choices| choices.as_array_mut());
+    let Some(choices) = choices else { return };
+    choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+    let [only] = choices.as_slice() else { return };
+    let only = only.as_object().cloned().unwrap_or_default();
+    schema.remove("anyOf");
+    for (key, value) in only {
+        schema.ensure_object().entry(key).or_insert(value);
+    }
 }
 
 /// A kind's schema as part of another one: with an `$id` of its own, so that its references stay within it.
 fn part(kind: &str, what: &str, mut schema: Schema) -> Schema {
     schema.remove("$schema");
+    schema.insert("title".to_owned(), format!("{what} of {kind}").into());
+    RecursiveTransform(tidy).transform(&mut schema);
     let has_own = schema.get("$defs").is_some();
     if has_own {
         schema.insert("$id".to_owned(), format!("smartstore:{kind}/{what}").into());

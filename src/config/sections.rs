@@ -84,10 +84,21 @@ pub(super) fn cloud(raw: &RawCloud, checked: &mut Checked<'_>) -> Option<Cloud> 
         }
     }
     let password_file = secret("password_file", &raw.password_file, checked);
+    if let (Some(broker), Some(value)) = (&broker, &raw.password_file)
+        && !broker.tls
+        && !is_local(&broker.host)
+    {
+        let message = format!("the password travels to {} in the clear", broker.host);
+        checked.warning(value.span(), "password-in-clear", message, "write mqtts:// in `broker`");
+    }
     let ca_file = file("ca_file", &raw.ca_file, checked);
     let identity = identity(&raw.cert_file, &raw.key_file, checked);
     let username = raw.username.as_ref().map(|name| name.get_ref().clone());
     Some(Cloud { broker: broker?, username, password_file, ca_file, identity })
+}
+
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn broker(text: &str) -> Result<Broker, &'static str> {

@@ -3,7 +3,7 @@
 //! What may be shared: a device that only tells (camera, sensor, probe, counter) serves any number of stations. A
 //! scanner, a machine or a screen may serve stations of different flows, because the kind of code decides between
 //! them (a payment code sells, a coupon samples), except where two flows would act on the same thing: two stations of
-//! one flow, `sampling` and `redeem` at one scanner (both take coupons), and a screen that a mirror or a shelf plays on.
+//! one flow, `sampling` and `redeem` at one scanner (both take coupons), and the screen of a mirror or a shelf.
 
 use std::collections::BTreeMap;
 

@@ -384,10 +384,18 @@ fn mistakes_of_stations_are_located() {
     assert_found("empty door", &with("id = \"d\"\nflow = \"door\"\n"), &[("missing-key", 18, 1)]);
     let two = format!("{sale}machine = \"vm\"\n[[station]]\n{sale}machine = \"vm\"\n");
     assert_found("one name, one machine", &with(&two), &[("duplicate-id", 23, 6), ("shared-device", 25, 11)]);
-    let coupons = "id = \"a\"\nflow = \"redeem\"\nscanner = \"sc\"\n[[station]]\nid = \"b\"\nflow = \"sampling\"\nscanner = \"sc\"\nmachine = \"vm\"\n";
-    assert_found("two take coupons", &with(coupons), &[("shared-device", 25, 11)]);
-    let screens = "id = \"a\"\nflow = \"shelf\"\nscreen = \"tv\"\n[[station]]\nid = \"b\"\nflow = \"redeem\"\nscanner = \"sc\"\nscreen = \"tv\"\n";
-    assert_found("two on one screen", &with(screens), &[("shared-device", 26, 10)]);
+    let coupons = [
+        "id = \"a\"\nflow = \"redeem\"\nscanner = \"sc\"\n[[station]]\n",
+        "id = \"b\"\nflow = \"sampling\"\nscanner = \"sc\"\nmachine = \"vm\"\n",
+    ]
+    .concat();
+    assert_found("two take coupons", &with(&coupons), &[("shared-device", 25, 11)]);
+    let screens = [
+        "id = \"a\"\nflow = \"shelf\"\nscreen = \"tv\"\n[[station]]\n",
+        "id = \"b\"\nflow = \"redeem\"\nscanner = \"sc\"\nscreen = \"tv\"\n",
+    ]
+    .concat();
+    assert_found("two on one screen", &with(&screens), &[("shared-device", 26, 10)]);
 }
 
 #[test]
@@ -401,11 +409,38 @@ fn one_machine_may_sell_and_sample() {
 
 #[test]
 fn a_mistake_in_a_device_does_not_make_its_station_wrong() {
-    let text = format!(
-        "{HEAD}[[device]]\nid = \"sc\"\nprofile = \"scanner/gone\"\nbuad = 3\n[[station]]\nid = \"r\"\nflow = \"redeem\"\nscanner = \"sc\"\n"
-    );
+    let device = "[[device]]\nid = \"sc\"\nprofile = \"scanner/gone\"\nbuad = 3\n";
+    let text = format!("{HEAD}{device}[[station]]\nid = \"r\"\nflow = \"redeem\"\nscanner = \"sc\"\n");
     let expected = [("missing-key", 6, 1), ("unknown-profile", 8, 11), ("unknown-key", 9, 1)];
     assert_found("device only", &text, &expected);
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_told_where_it_belongs() {
+    let help = |line: &str| {
+        let refused = load_text_here(&format!("{HEAD}{}{line}\n", scanner())).unwrap_err();
+        refused.diagnostics[0].help.clone()
+    };
+    assert!(help("volume = 3").contains("[device.settings]"));
+    assert!(help("baud = 9600").contains("profile"));
+    assert!(help("idd = 9600").contains("did you mean `id`"));
+    let refused = load_text_here(&format!("{HEAD}{}", device("a", "scanner/test", "seriel:/dev/a"))).unwrap_err();
+    assert!(refused.diagnostics[0].help.contains("did you mean `serial:`"));
+}
+
+#[test]
+fn a_password_in_the_clear_is_warned_of_except_on_this_machine() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("password"), "x").unwrap();
+    std::fs::set_permissions(dir.path().join("password"), PermissionsExt::from_mode(0o600)).unwrap();
+    let codes = |broker: &str| {
+        let text = format!("{HEAD}[cloud]\nbroker = \"{broker}\"\npassword_file = \"password\"\n");
+        load_in(dir.path(), &text).unwrap().warnings.iter().map(|d| d.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("mqtt://broker.example"), ["password-in-clear"]);
+    assert_eq!(codes("mqtts://broker.example"), [""; 0]);
+    assert_eq!(codes("mqtt://127.0.0.1"), [""; 0]);
 }
 
 #[test]
@@ -510,6 +545,12 @@ fn files_that_are_no_text_are_refused_with_the_reason() {
 fn too_much_of_anything_is_bounded() {
     let keys: String = (0..2_000).map(|n| format!("k{n} = 1\n")).collect();
     let Err(refused) = load_text_here(&format!("{HEAD}{keys}")) else { panic!("accepted") };
+    assert_eq!(refused.diagnostics.len(), limits::DIAGNOSTICS + 1);
+    let lines = "= 1\n".repeat(limits::FILE_BYTES as usize / 4);
+    let Err(refused) = load_text_here(&lines) else { panic!("accepted") };
+    assert_eq!(refused.diagnostics.len(), limits::DIAGNOSTICS + 1);
+    let keys: String = (0..100_000).map(|n| format!("k{n}=1\n")).collect();
+    let Err(refused) = load_text_here(&format!("{HEAD}[codes]\n{keys}")) else { panic!("accepted") };
     assert_eq!(refused.diagnostics.len(), limits::DIAGNOSTICS + 1);
     let many: String =
         (0..300).map(|n| device(&format!("d{n}"), "scanner/test", &format!("serial:/dev/{n}"))).collect();

@@ -79,11 +79,12 @@ impl Section<'_> {
     /// Takes the unknown keys out of the table and names them.
     fn unknown(&self, keys: &Keys, table: &mut DeTable<'_>) -> Vec<Diagnostic> {
         let mut mistakes = Vec::new();
-        let unknown: Vec<_> = table.keys().filter(|key| !keys.knows(key.get_ref())).cloned().collect();
-        for key in unknown {
+        let (kept, unknown): (DeTable<'_>, DeTable<'_>) =
+            std::mem::take(table).into_iter().partition(|(key, _)| keys.knows(key.get_ref()));
+        *table = kept;
+        for key in unknown.keys() {
             let (message, help) = mistake::unknown_key(key.get_ref(), &keys.names());
             mistakes.push(self.error(key.span(), "unknown-key", message, help));
-            table.remove(key.get_ref().as_ref());
         }
         mistakes
     }
@@ -166,3 +167,7 @@ fn take_out_of_list(list: &mut DeArray<'_>, at: &Span, parent: &Span) -> Option<
 fn holds(outer: &Span, inner: &Span) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
+
+#[cfg(test)]
+#[path = "section_tests.rs"]
+mod tests;

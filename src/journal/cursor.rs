@@ -69,6 +69,19 @@ pub(super) fn states(conn: &Connection, owner: &str, after: &str, now: Timestamp
     rows.collect()
 }
 
+/// Every key of every owner of a damaged journal, as far as they can be read.
+pub(super) fn all_state(conn: &Connection) -> Vec<(String, Change)> {
+    let read = || -> Result<Vec<(String, Change)>> {
+        let mut statement = conn.prepare("SELECT owner, key, value, expires_ms FROM state LIMIT 100000")?;
+        let rows = statement.query_map([], |row| {
+            let expires = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_unix_ms);
+            Ok((row.get(0)?, Change { key: row.get(1)?, value: row.get(2)?, expires }))
+        })?;
+        Ok(rows.map_while(Result::ok).collect())
+    };
+    read().unwrap_or_default()
+}
+
 /// Removes expired keys, a slice at a time; how many went.
 pub(super) fn purge_expired(conn: &Connection, now: Timestamp) -> Result<usize> {
     conn.prepare_cached(

@@ -102,6 +102,12 @@ pub enum JournalError {
     /// The journal has been closed, or its thread has died.
     #[error("the journal is closed")]
     Closed,
+    /// Closing took longer than its bound; what was answered before is on disk.
+    #[error("the journal did not close within {within_s} s")]
+    NotClosed {
+        /// The bound.
+        within_s: u64,
+    },
     /// An event's stored form is too long: nothing of the request was stored.
     #[error("an event of {bytes} bytes is longer than the journal's limit of {limit}")]
     TooLarge {
@@ -160,8 +166,8 @@ impl JournalError {
         matches!(self, Self::Full | Self::Write { .. } | Self::Read { .. })
     }
 
-    /// Whether the file is damaged. The next start sets it aside when the damage is confirmed: whoever gets such an error
-    /// from a running journal should end the process in order, so that it is started again.
+    /// Whether the file is damaged. The next start sets it aside when the damage is confirmed: whoever gets such an
+    /// error from a running journal should end the process in order, so that it is started again.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Write { source }

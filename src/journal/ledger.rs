@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::limits;
 use super::stored;
 use super::{Intake, JournalError};
-use crate::types::{Command, CommandId, CommandState, DeviceId, Event, Origin, Timestamp};
+use crate::types::{Command, CommandId, CommandState, DeviceId, Draft, Event, Origin, Timestamp};
 
 type Result<T> = std::result::Result<T, JournalError>;
 
@@ -84,6 +84,30 @@ pub(super) fn end(conn: &Connection, id: &CommandId, event: &Event, now: Timesta
         })
         .map_err(JournalError::write)
         .map(drop)
+}
+
+/// Files an open command of a damaged journal, in the state it had; one that is known stays as it is.
+pub(super) fn restore(conn: &Connection, command: &Command, state: &CommandState, now: Timestamp) -> Result<()> {
+    if seen(conn, &command.id)?.is_some() {
+        return Ok(());
+    }
+    insert(conn, &Intake::Command(command.clone()), now)?;
+    if *state == CommandState::Dispatched {
+        dispatch(conn, &command.id, now)?;
+    }
+    Ok(())
+}
+
+/// The events that ended the newest commands of a damaged journal, oldest first, as far as they can be read.
+pub(super) fn newest_outcomes(conn: &Connection) -> Vec<Draft> {
+    let read = || -> rusqlite::Result<Vec<Vec<u8>>> {
+        let mut statement =
+            conn.prepare("SELECT ended FROM command WHERE ended IS NOT NULL ORDER BY n DESC LIMIT ?1")?;
+        let rows = statement.query_map([limits::SALVAGED_OUTCOMES], |row| row.get::<_, Vec<u8>>(0))?;
+        Ok(rows.map_while(rusqlite::Result::ok).collect())
+    };
+    let stored = read().unwrap_or_default();
+    stored.iter().rev().filter_map(|bytes| Some(stored::decode_single(bytes).ok()?.draft)).collect()
 }
 
 /// How many commands are open.

@@ -58,6 +58,8 @@ pub(super) const RECORD_BELOW: u64 = 97;
 pub(super) const SLICE_BATCHES: usize = 512;
 /// Bytes of bodies deleted in one transaction.
 pub(super) const SLICE_BYTES: u64 = 4 << 20;
+/// Less than this is not worth dropping: the notice that announces it takes as much.
+pub(super) const DROP_WORTH_BYTES: u64 = 8 << 10;
 /// How often the partition's free space is looked at.
 pub(super) const SPACE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -81,9 +83,13 @@ pub(super) const VALUE_BYTES: usize = 256 << 10;
 pub(super) const STATE_KEYS: usize = 4096;
 
 /// How long an unclean start checks the file; what it has not reached by then is checked as it is read.
-pub(super) const CHECK_BUDGET: Duration = Duration::from_millis(60);
+pub(super) const CHECK_BUDGET: Duration = Duration::from_millis(40);
 /// The same after SQLite itself has reported damage.
 pub(super) const CHECK_BUDGET_SUSPECT: Duration = Duration::from_secs(10);
+/// How long a start may spend on taking over events from a damaged journal.
+pub(super) const SALVAGE: Duration = Duration::from_secs(10);
+/// Outcomes of ended commands that are taken over from a damaged journal.
+pub(super) const SALVAGED_OUTCOMES: i64 = 1000;
 /// Damaged journals kept beside the journal.
 pub(super) const SET_ASIDE: usize = 4;
 /// How long closing may take.

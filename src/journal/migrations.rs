@@ -32,8 +32,12 @@ pub(super) fn is_empty(conn: &Connection) -> Result<bool> {
 
 /// Brings an existing file to [`LATEST`], each step in a transaction of its own.
 pub(super) fn run(conn: &mut Connection) -> std::result::Result<(), JournalError> {
+    run_all(conn, ALL)
+}
+
+fn run_all(conn: &mut Connection, all: &[&str]) -> std::result::Result<(), JournalError> {
     let from = version(conn).map_err(JournalError::read)?;
-    for (to, sql) in (1_i64..).zip(ALL).filter(|(to, _)| *to > from) {
+    for (to, sql) in (1_i64..).zip(all).filter(|(to, _)| *to > from) {
         let step = |conn: &mut Connection| {
             let transaction = Transaction::new(conn, TransactionBehavior::Immediate)?;
             apply(&transaction, to, sql)?;
@@ -69,4 +73,50 @@ pub(super) fn create(
 fn apply(conn: &Connection, to: i64, sql: &str) -> Result<()> {
     conn.execute_batch(sql)?;
     conn.pragma_update(None, "user_version", to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEXT: &str = "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO next VALUES (1)";
+
+    fn tables(conn: &Connection) -> Vec<String> {
+        let mut statement = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        names.map(|name| name.unwrap()).collect()
+    }
+
+    #[test]
+    fn an_empty_file_gets_every_migration_in_order() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        assert!(is_empty(&conn).unwrap());
+        run(&mut conn).unwrap();
+        assert_eq!(version(&conn).unwrap(), LATEST);
+        let expected = ["batch_money", "batch_record", "batch_telemetry", "command", "cursor", "meta", "state"];
+        assert_eq!(tables(&conn), expected);
+    }
+
+    #[test]
+    fn only_the_missing_migrations_run() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        run_all(&mut conn, &[ALL[0]]).unwrap();
+        let two = [ALL[0], NEXT];
+        run_all(&mut conn, &two).unwrap();
+        run_all(&mut conn, &two).unwrap();
+        assert_eq!(version(&conn).unwrap(), 2);
+        let rows: i64 = conn.query_row("SELECT count(*) FROM next", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        run(&mut conn).unwrap();
+        let before = tables(&conn);
+        let broken = [ALL[0], "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)"];
+        let failed = run_all(&mut conn, &broken).unwrap_err();
+        assert!(matches!(failed, JournalError::Migrate { to: 2, .. }), "{failed:?}");
+        assert_eq!((version(&conn).unwrap(), tables(&conn)), (1, before));
+    }
 }

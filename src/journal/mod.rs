@@ -9,7 +9,8 @@
 //!
 //! Layout: one table per class, one row per commit group, all its events in one checksummed blob. Compared with a row
 //! per event this halves what is written (deletion included), needs no index and no counter, and costs the readers one
-//! copy. An event of 300 bytes costs 4 KiB alone and about 1 KB in a group of 64.
+//! copy. An event of 288 bytes costs, from append to deletion, 9.9 KB of block writes alone, 870 bytes in a group of 64
+//! and 610 in a group of 256 (`smartstore bench journal`).
 //!
 //! Invariants:
 //! - What was answered is on disk (fsync), whatever happens to the process or the power afterwards.
@@ -21,7 +22,9 @@
 //! - A flow's cursor, its events, its commands and its state change in one transaction ([`Journal::advance`]).
 //! - A confirmation may be lost in a crash for up to one second's worth: events are sent again with the same id.
 //! - A damaged file is set aside as `journal.db.corrupt-<UTC time>` (the newest four are kept), never repaired, and a
-//!   new epoch begins. A single damaged batch is announced and left out.
+//!   new epoch begins. It takes over what can still be read: the command ledger, so that no command is carried out
+//!   twice; flows' state; events the cloud has not confirmed, with their ids under new numbers. A single damaged batch
+//!   is announced and left out.
 //!
 //! What is absent: no async wrapper around SQLite, no second connection in the daemon, no vacuum (the file is a bounded
 //! ring whose pages are reused), no encryption (nothing personal is stored; encrypt the partition).
@@ -41,6 +44,7 @@ mod migrations;
 mod open;
 mod readonly;
 mod retain;
+mod salvage;
 mod space;
 mod stats;
 mod store;
@@ -109,7 +113,20 @@ pub enum Opened {
         previous: Option<Epoch>,
         /// Its last sequence numbers, when they could be read.
         last_seq: Vec<(Class, Seq)>,
+        /// What the new journal took over.
+        salvaged: Salvaged,
     },
+}
+
+/// What a new epoch took over from a damaged journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Salvaged {
+    /// Commands: open ones, and ended ones with their outcome.
+    pub commands: u64,
+    /// Events that the cloud had not confirmed.
+    pub events: u64,
+    /// Keys of flows' state.
+    pub keys: u64,
 }
 
 /// A command as it came in.
@@ -186,7 +203,8 @@ struct Shared {
 impl Journal {
     /// Opens the journal and starts its thread. A new epoch's first event is `journal.opened`.
     ///
-    /// Blocks for as long as the disk takes: at start, 5 to 60 ms.
+    /// Blocks for as long as the disk takes: a few fsyncs, and at most 40 ms of checking after an unclean end (79 ms in
+    /// all were seen with 520,000 events and 60 ms of checking, on a loaded machine).
     ///
     /// # Errors
     /// See [`JournalError`]; a damaged file is no error.
@@ -329,9 +347,12 @@ impl Journal {
     /// Bounded to three seconds; other handles get [`JournalError::Closed`] from then on.
     pub async fn close(self) -> Result<(), JournalError> {
         let (reply, closed) = oneshot::channel();
-        self.send(Request::Close(reply)).await?;
-        let closed = tokio::time::timeout(limits::CLOSE, closed).await;
-        let outcome = closed.map_err(|_| JournalError::Closed)?.map_err(|_| JournalError::Closed)?;
+        let asked = async {
+            self.send(Request::Close(reply)).await?;
+            closed.await.map_err(|_| JournalError::Closed)?
+        };
+        let outcome = tokio::time::timeout(limits::CLOSE, asked).await;
+        let outcome = outcome.map_err(|_| JournalError::NotClosed { within_s: limits::CLOSE.as_secs() })?;
         let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // The answer was the last thing it did, so this takes no time.

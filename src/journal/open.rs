@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::group::Group;
 use super::head::{Counts, Head};
 use super::store::Store;
-use super::{JournalError, Opened, Settings, error, limits, migrations};
+use super::{JournalError, Opened, Settings, error, limits, migrations, salvage};
 use crate::clock::Clock;
 use crate::types::{Class, Epoch, Notice, OpenReason, Seq, Timestamp};
 
@@ -131,11 +131,9 @@ fn sound(place: &Place) -> Result<Found> {
         Ok(None) | Err(_) => return Err(damaged()),
     };
     let suspect = suspicion.is_raised();
-    if suspect || !clean {
-        let budget = if suspect { limits::CHECK_BUDGET_SUSPECT } else { limits::CHECK_BUDGET };
-        if !quick_check(&mut conn, clock, budget).map_err(open_error)? {
-            return Err(damaged());
-        }
+    let budget = if suspect { limits::CHECK_BUDGET_SUSPECT } else { limits::CHECK_BUDGET };
+    if !quick_check(&mut conn, clock, budget, suspect || !clean).map_err(open_error)? {
+        return Err(damaged());
     }
     suspicion.clear();
     migrations::run(&mut conn)?;
@@ -179,13 +177,20 @@ fn meta(conn: &Connection) -> rusqlite::Result<Option<(Epoch, bool)>> {
     Ok(row.and_then(|(epoch, clean)| Some((Epoch(Uuid::parse_str(&epoch).ok()?), clean))))
 }
 
-/// SQLite's own check, stopped when the budget is used up: what it has not reached is checked when it is read.
-fn quick_check(conn: &mut Connection, clock: &Clock, budget: Duration) -> rusqlite::Result<bool> {
+/// SQLite's own check of the small tables, or of everything, stopped when the budget is used up: what it has not reached
+/// is checked when it is read.
+fn quick_check(conn: &mut Connection, clock: &Clock, budget: Duration, everything: bool) -> rusqlite::Result<bool> {
     let (watch, until) = (clock.clone(), clock.now() + budget);
     conn.progress_handler(1000, Some(move || watch.now() >= until))?;
-    let verdict = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let small = ["meta", "cursor", "command", "state"].map(|table| format!("PRAGMA quick_check({table})"));
+    let all = everything.then(|| "PRAGMA quick_check(1)".to_owned());
+    let sound = small.into_iter().chain(all).try_fold(true, |sound, check| Ok(sound && is_sound(conn, &check)?));
     conn.progress_handler(0, None::<fn() -> bool>)?;
-    match verdict {
+    sound
+}
+
+fn is_sound(conn: &Connection, check: &str) -> rusqlite::Result<bool> {
+    match conn.query_row(check, [], |row| row.get::<_, String>(0)) {
         Ok(verdict) => Ok(verdict == "ok"),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => Ok(true),
         Err(error) if error::damage(&error) => Ok(false),
@@ -223,14 +228,14 @@ fn replace(place: Place) -> Result<(Store, Opened)> {
     let conn = connect(&place.path)
         .map_err(|source| JournalError::Open { path: place.path.clone(), source: Arc::new(source) })?;
     let begun = Begin { previous, last_seq: last_seq.clone(), reason: OpenReason::Damaged };
-    Ok((begin(conn, place, begun)?, Opened::Damaged { set_aside, previous, last_seq }))
+    let mut store = begin(conn, place, begun)?;
+    let salvaged = store.salvage(&set_aside);
+    Ok((store, Opened::Damaged { set_aside, previous, last_seq, salvaged }))
 }
 
 /// What can still be read of a damaged file: its epoch and where its numbering stood.
 fn last_words(path: &Path) -> (Option<Epoch>, Vec<(Class, Seq)>) {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let Ok(conn) = Connection::open_with_flags(path, flags) else { return (None, Vec::new()) };
-    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    let Ok(conn) = salvage::connect(path) else { return (None, Vec::new()) };
     let epoch = meta(&conn).ok().flatten().map(|(epoch, _)| epoch);
     let head = Head::load(&conn).unwrap_or_default();
     let seqs = Class::ALL.map(|class| (class, head.of(class).seq));

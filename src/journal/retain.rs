@@ -100,6 +100,9 @@ impl Store {
     fn drop_unconfirmed(&mut self, class: Class) -> Result<bool> {
         let batches = self.deletable(class)?;
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(false) };
+        if batches.iter().map(|batch| batch.bytes).sum::<u64>() < limits::DROP_WORTH_BYTES {
+            return Ok(false);
+        }
         let (from, to, cut) = (self.first_unsent(class, first)?, last.last_seq(), last.last_row);
         let carried = if class == Class::Record { self.carried(&batches)? } else { Vec::new() };
         self.transaction_with_confirmed(|group| {

@@ -126,7 +126,8 @@ impl Store {
         self.transact(work, due)
     }
 
-    /// One transaction, what was confirmed meanwhile included: deletions and the confirmations they rest on go together.
+    /// One transaction, what was confirmed meanwhile included: deletions and the confirmations they rest on go
+    /// together.
     pub(super) fn transaction_with_confirmed(&mut self, work: impl FnOnce(&mut Group<'_>) -> Result<()>) -> Result<()> {
         let dirty = self.confirmed_dirty.is_some();
         self.transact(work, dirty)

@@ -184,9 +184,7 @@ impl<'a> StoredBody<'a> {
                 class: Class::parse(&c)?,
                 from: Seq(f),
                 to: Seq(t),
-                reason: [DropReason::Space, DropReason::Damaged, DropReason::Oversized]
-                    .into_iter()
-                    .find(|reason| reason.as_str() == r)?,
+                reason: DropReason::parse(&r)?,
             }),
             Self::Health { c, d, r, t } => Body::Noticed(Notice::Health(HealthChange {
                 condition: Condition::parse(&c)?,

@@ -100,6 +100,8 @@ struct Writer {
     last_commit: Instant,
     retain_due: Instant,
     purge_due: Instant,
+    /// Confirmations could not be written, and that has been told.
+    unpersisted: bool,
     closing: Option<oneshot::Sender<Result<(), JournalError>>>,
 }
 
@@ -122,6 +124,7 @@ impl Writer {
             last_commit: now,
             retain_due: now,
             purge_due: now,
+            unpersisted: false,
             closing: None,
         }
     }
@@ -218,16 +221,29 @@ impl Writer {
         if self.group_due.is_some_and(|due| due <= now) {
             self.close_group();
         }
-        if let Some(since) = self.store.confirmed_dirty
-            && since + limits::CONFIRM_DELAY <= now
-            && let Err(error) = self.store.persist_confirmed()
-        {
-            tracing::warn!(%error, "confirmations are in memory only");
+        if self.store.confirmed_dirty.is_some_and(|since| since + limits::CONFIRM_DELAY <= now) {
+            self.persist_confirmed(now);
         }
         if self.store.wal_pages >= limits::CHECKPOINT_PAGES && self.last_commit + limits::CHECKPOINT_QUIET <= now {
             self.store.checkpoint();
         }
         self.maintain(now);
+    }
+
+    /// Writes confirmations that no commit has taken along. A failure is tried again after the same delay and told once.
+    fn persist_confirmed(&mut self, now: Instant) {
+        match self.store.persist_confirmed() {
+            Ok(()) => {
+                self.unpersisted = false;
+                self.retain_due = now;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.unpersisted, true) {
+                    tracing::warn!(%error, "confirmations cannot be written and are in memory only");
+                }
+                self.store.confirmed_dirty = Some(now);
+            }
+        }
     }
 
     /// Retention and housekeeping: a bounded slice when it is due.

@@ -4,3 +4,5 @@
 //! make it misbehave are turned from outside. Simulators share the wire layer with the drivers and nothing else.
 
 pub mod broker;
+pub mod pty;
+pub mod scanner;

@@ -78,6 +78,11 @@ impl DropReason {
             Self::Refused => "refused",
         }
     }
+
+    /// The reason the contract's word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
 }
 
 /// What the gateway says of itself.

@@ -24,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<(), UplinkError> {
     let mut backoff = Backoff::new(shared.settings.pace.backoff, shared.settings.pace.backoff_cap);
     loop {
-        let begun = shared.clock.now();
+        let (begun, filed) = (shared.clock.now(), shared.meter.subscribe().borrow().commands);
         let fault = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             ended = connection(shared, &repeats) => match ended {
@@ -36,7 +36,9 @@ pub(super) async fn run(
         };
         shared.meter.note(|progress| progress.listening = false);
         shared.health.raise(Part::Commands, fault.condition, &fault.detail);
-        if shared.clock.now().saturating_duration_since(begun) >= limits::HEALTHY {
+        let moved = shared.meter.subscribe().borrow().commands > filed;
+        let lasted = shared.clock.now().saturating_duration_since(begun);
+        if lasted >= limits::HEALTHY || (moved && fault.condition == Condition::CloudAway) {
             backoff.reset();
         }
         tokio::select! {
@@ -75,7 +77,8 @@ async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<st
                 Signal::Ended(error) => return Err(Fault::from(&error).into()),
             },
             () = sleep_until(silence.into()) => {
-                return Err(Fault::away(format!("nothing has come from the broker for {:?}", shared.settings.pace.silence)).into());
+                let silence = shared.settings.pace.silence;
+                return Err(Fault::away(format!("nothing has come from the broker for {silence:?}")).into());
             }
         }
         heard = shared.clock.now();
@@ -107,7 +110,8 @@ async fn command(shared: &Shared, link: &Link, publish: &Publish, repeats: &mpsc
                 file(shared, Intake::Refused { id, reason }, repeats).await?;
             }
             Err(Unparsed { id: None, reason, detail }) => {
-                tracing::warn!(%reason, detail, bytes = publish.payload.len(), "a message on the command topic is no command");
+                let bytes = publish.payload.len();
+                tracing::warn!(%reason, detail, bytes, "a message on the command topic is no command");
                 shared.meter.note(|progress| progress.commands_unreadable += 1);
             }
         }

@@ -43,7 +43,7 @@ struct Flight {
     last: (Row, Seq),
     state: State,
     refusals: u32,
-    /// Messages of any class that the broker had taken when it first refused this one.
+    /// Events of any class that the broker had taken when it first refused this one.
     taken_before: u64,
 }
 
@@ -170,11 +170,12 @@ impl Lane {
         }
     }
 
-    /// The broker has it.
-    pub(super) fn taken(&mut self, id: u64) {
-        if let Some(flight) = self.flight_mut(id) {
-            flight.state = State::Over { delivered: std::mem::take(&mut flight.events).len() as u64 };
-        }
+    /// The broker has it; how many events that are.
+    pub(super) fn taken(&mut self, id: u64) -> u64 {
+        let Some(flight) = self.flight_mut(id) else { return 0 };
+        let delivered = std::mem::take(&mut flight.events).len() as u64;
+        flight.state = State::Over { delivered };
+        delivered
     }
 
     /// Sends it again, not before `at`.
@@ -200,7 +201,7 @@ impl Lane {
         true
     }
 
-    /// Counts a refusal of one event; how many there were, and how many messages the broker has taken since the first.
+    /// Counts a refusal of one event; how many there were, and how many events the broker has taken since the first.
     pub(super) fn count_refusal(&mut self, id: u64, taken: u64) -> (u32, u64) {
         let Some(flight) = self.flight_mut(id) else { return (0, 0) };
         if flight.refusals == 0 {
@@ -208,6 +209,11 @@ impl Lane {
         }
         flight.refusals += 1;
         (flight.refusals, taken - flight.taken_before)
+    }
+
+    /// How many single events are refused at the moment, for no reason of their own.
+    pub(super) fn stubborn(&self) -> u64 {
+        self.flights.iter().filter(|flight| flight.refusals > 0 && !flight.events.is_empty()).count() as u64
     }
 
     /// The broker will never take it.

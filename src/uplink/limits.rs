@@ -8,12 +8,13 @@ pub(super) const WINDOW: usize = 16;
 pub(super) const KEPT_FROM_RECORD: usize = 2;
 /// See [`KEPT_FROM_RECORD`].
 pub(super) const KEPT_FROM_TELEMETRY: usize = 4;
-/// Bytes of records and telemetry in flight: on a line of 1 Mbit/s they are over in two seconds, and so is money's wait.
+/// Bytes of records and telemetry in flight: on a line of 1 Mbit/s they are over in two seconds, and so is money's
+/// wait.
 pub(super) const BULK_BYTES: usize = 256 * 1024;
 /// A message of several events is not larger than this.
 pub(super) const MESSAGE_BYTES: usize = 64 * 1024;
-/// A message of one event may be as large as this: 64 KiB of stored text, every byte of it escaped.
-pub(super) const EVENT_BYTES: usize = 512 * 1024;
+/// A message of one event may be as large as this: the journal's largest (64 KiB, escaped) and what is around it.
+pub(super) const EVENT_BYTES: usize = 128 * 1024;
 /// A broker that takes less than this is asked for more room; nothing is given up for its sake.
 pub(super) const LEAST_PACKET_BYTES: usize = 1024;
 
@@ -36,6 +37,8 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Times that one event is refused for no reason of its own before it is given up.
 pub(super) const REFUSALS: u32 = 5;
+/// Events that the broker must have taken meanwhile, for every one that it refuses so: else the broker is the reason.
+pub(super) const TAKEN_MEANWHILE: u64 = 10;
 /// Times that a connection must end over one event, it alone being in flight, before it is given up.
 pub(super) const STRIKES: u32 = 3;
 /// Acknowledgements without a further incident after which a connection's end is no longer held against an event.

@@ -1,9 +1,9 @@
 //! The uplink: the journal's events to the broker, the broker's commands to the journal.
 //!
-//! Two clients, because they want opposite things of the broker. `{store}.{gateway}-up` publishes with a clean start and
-//! holds the last will; `{store}.{gateway}-down` has a session that the broker keeps for seven days, so that commands
-//! wait for a gateway that is away. Every connection gets a new client: what the client crate queues, resends or forgets
-//! is never relied on, because the journal is the queue.
+//! Two clients, because they want opposite things of the broker. `{store}.{gateway}-up` publishes with a clean start
+//! and holds the last will; `{store}.{gateway}-down` has a session that the broker keeps for seven days, so that
+//! commands wait for a gateway that is away. Every connection gets a new client: what the client crate queues, resends
+//! or forgets is never relied on, because the journal is the queue.
 //!
 //! Invariants:
 //! - A class is confirmed in the journal only up to the first message that the broker has not taken. A crash anywhere
@@ -17,7 +17,7 @@
 //! What is absent: no queue of its own on disk, no knowledge of devices (a command goes into the ledger, nothing else),
 //! no MQTT 3.1.1 (it cannot say that a publish was refused), no proxy.
 //!
-//! Limits: 16 publishes in flight, 100 events or 64 KiB in a message, one event up to 512 KiB; silence of 15 s or 30 s
+//! Limits: 16 publishes in flight, 100 events or 64 KiB in a message, one event up to 128 KiB; silence of 15 s or 30 s
 //! without an acknowledgement ends a connection; 1 s to 60 s of full jitter between two. See `limits.rs`.
 
 mod backoff;
@@ -108,6 +108,7 @@ impl Uplink {
 impl Shared {
     /// Learns how much is waiting before the first connection.
     async fn begin(&self) -> Result<(), JournalError> {
+        self.meter.note(|progress| (progress.connected, progress.listening) = (false, false));
         let head = *self.journal.head().borrow();
         self.meter.head(&head);
         for class in Class::ALL {

@@ -9,7 +9,7 @@
 //! | `0x87` not authorised, `0x90` topic name | the topic's | its class waits with back-off, the same again; `cloud.refused`; nothing is given up |
 //! | `0x91` packet identifier in use | the connection's | a new connection |
 //! | `0x99` payload format | an event's | halves, until the one event is found; that is given up |
-//! | `0x80` unspecified, `0x83` implementation specific | nobody knows | halves, with back-off; one event is given up after [`limits::REFUSALS`] refusals if the broker has taken other messages meanwhile; else `cloud.refused` |
+//! | `0x80` unspecified, `0x83` implementation specific | nobody knows | halves, with back-off; one event is given up after [`limits::REFUSALS`] refusals if the broker has meanwhile taken [`limits::TAKEN_MEANWHILE`] events for every one that it so refuses; else `cloud.refused` |
 //!
 //! Giving up is announced by `journal.dropped` before the class is confirmed past the event, which stays in the journal
 //! for local readers. Around a message that was halved the order within the class is by redelivery only: messages that
@@ -67,7 +67,7 @@ pub(super) struct Outbox {
     paused_until: Option<Instant>,
     quota: Backoff,
     refused: [Backoff; 3],
-    /// Messages taken on this connection.
+    /// Events taken on this connection.
     taken: u64,
 }
 
@@ -141,10 +141,9 @@ impl Outbox {
 
     /// The broker has taken a message.
     pub(super) fn taken(&mut self, class: Class, id: u64, careful: &mut Careful) {
-        self.taken += 1;
         self.lane(class).held_until = None;
         self.refused[place(class)].reset();
-        self.lane(class).taken(id);
+        self.taken += self.lane(class).taken(id);
         careful.left = careful.left.saturating_sub(1);
         if careful.left == 0 {
             careful.suspects = [None; 3];
@@ -190,7 +189,8 @@ impl Outbox {
             return Verdict::Topic;
         }
         let (refusals, taken_since) = lane.count_refusal(id, taken);
-        if refusals >= limits::REFUSALS && taken_since > 0 {
+        // A broker in trouble refuses many, one that dislikes an event takes many.
+        if refusals >= limits::REFUSALS && taken_since >= limits::TAKEN_MEANWHILE * lane.stubborn() {
             lane.give_up(id, DropReason::Refused);
             return Verdict::Part;
         }

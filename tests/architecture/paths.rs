@@ -75,9 +75,10 @@ pub(crate) struct Found {
     pub(crate) test_modules: Vec<Vec<String>>,
 }
 
-/// Every path named in `tokens`, which are the text of `module`.
-pub(crate) fn collect(tokens: TokenStream, module: &[String], is_test: bool) -> Found {
-    let mut walk = Walk { module: module.to_vec(), in_test: is_test, found: Found::default() };
+/// Every path named in `tokens`, which are the text of `module` and stand in a file of `folder`.
+pub(crate) fn collect(tokens: TokenStream, module: &[String], folder: &[String], is_test: bool) -> Found {
+    let (module, folder) = (module.to_vec(), folder.to_vec());
+    let mut walk = Walk { module, folder, in_test: is_test, file: None, found: Found::default() };
     walk.stream(tokens);
     walk.found
 }
@@ -91,9 +92,19 @@ pub(crate) fn is_cfg_test(attribute: &TokenStream) -> bool {
         && !words.iter().any(|w| w == "not")
 }
 
+/// The file that `path = "gm65_tests.rs"` names, as a module.
+fn named_file(attribute: &TokenStream) -> Option<String> {
+    let text = attribute.to_string();
+    let file = text.strip_prefix("path")?.trim_start().strip_prefix('=')?.trim().trim_matches('"');
+    file.strip_suffix(".rs").map(str::to_owned)
+}
+
 struct Walk {
     module: Vec<String>,
+    folder: Vec<String>,
     in_test: bool,
+    /// The file that a `#[path = "…"]` has just named, without `.rs`.
+    file: Option<String>,
     found: Found,
 }
 
@@ -139,6 +150,8 @@ impl Walk {
         let Some(TokenTree::Group(group)) = rest.get(skip) else { return 1 };
         if is_cfg_test(&group.stream()) {
             self.in_test = true;
+        } else if let Some(file) = named_file(&group.stream()) {
+            self.file = Some(file);
         } else {
             let held = self.in_test;
             self.stream(group.stream());
@@ -153,8 +166,10 @@ impl Walk {
         if let TokenTree::Group(body) = next {
             self.stream(body.stream());
         } else if self.in_test {
-            self.found.test_modules.push(self.module.clone());
+            let here = self.file.as_ref().map(|file| [&self.folder[..], std::slice::from_ref(file)].concat());
+            self.found.test_modules.push(here.unwrap_or_else(|| self.module.clone()));
         }
+        self.file = None;
         self.module.pop();
         self.in_test = outer;
         3
@@ -228,6 +243,8 @@ impl Walk {
         let (to, form) = match first.as_str() {
             "crate" | "smartstore" if path.len() > 1 => (Target::Inside(path[1..].to_vec()), form),
             "self" if path.len() > 1 => (Target::Inside([&self.module, &path[1..]].concat()), form),
+            // A visibility: `pub(super)`.
+            "super" if path.iter().all(|segment| segment == "super") => return,
             "super" => {
                 let up = path.iter().take_while(|segment| *segment == "super").count();
                 let base = &self.module[..self.module.len().saturating_sub(up)];
@@ -249,7 +266,7 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         let module = ["router".to_owned()];
-        let found = collect(text.parse().unwrap(), &module, false);
+        let found = collect(text.parse().unwrap(), &module, &[], false);
         found.references.iter().map(Reference::text).filter(|name| name.contains("::")).collect()
     }
 
@@ -283,7 +300,7 @@ mod tests {
     fn test_code_is_told_from_product_code() {
         let text =
             "#[cfg(test)] mod tests { use std::a; } use std::b; #[cfg(test)] use std::c; #[cfg(not(test))] use std::d;";
-        let found = collect(text.parse().unwrap(), &[], false);
+        let found = collect(text.parse().unwrap(), &[], &[], false);
         let tests: Vec<_> = found.references.iter().filter(|r| r.in_test).map(Reference::text).collect();
         assert_eq!(tests, ["std::a", "std::c"]);
     }

@@ -122,7 +122,7 @@ fn parse(file: String, text: String, test_modules: &mut BTreeSet<Vec<String>>) -
     let syntax = syn::parse2(tokens.clone()).unwrap_or_else(|e| panic!("{file} is not Rust: {e}"));
     let module = module_of(&file);
     let is_test = !file.starts_with("src/");
-    let found = paths::collect(tokens.clone(), &module, is_test);
+    let found = paths::collect(tokens.clone(), &module, &folder_of(&file), is_test);
     test_modules.extend(found.test_modules);
     Source { file, module, text, tokens, syntax, references: found.references, is_test }
 }
@@ -137,6 +137,12 @@ fn module_of(file: &str) -> Vec<String> {
         module.pop();
     }
     module
+}
+
+/// The module that the file's folder is.
+fn folder_of(file: &str) -> Vec<String> {
+    let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    folder.split('/').skip(1).map(str::to_owned).collect()
 }
 
 /// Where `Cargo.toml` is.
@@ -180,9 +186,15 @@ fn a_file_knows_its_module() {
 fn a_file_declared_under_cfg_test_is_test_code() {
     let tree = Tree::planted(&[
         ("src/clock/mod.rs", "#[cfg(test)]\nmod tests;\nmod other;"),
-        ("src/clock/other.rs", "use std::fs;"),
+        ("src/clock/other.rs", "use std::fs;\n#[cfg(test)]\n#[path = \"other_tests.rs\"]\nmod tests;"),
+        ("src/clock/other_tests.rs", "use std::fs;"),
         ("src/clock/tests.rs", "use std::fs;"),
     ]);
     let of = |file: &str| tree.sources.iter().find(|source| source.file == file).expect("planted").is_test;
-    assert!(of("src/clock/tests.rs") && !of("src/clock/other.rs") && !of("src/clock/mod.rs"));
+    assert!(
+        of("src/clock/tests.rs")
+            && of("src/clock/other_tests.rs")
+            && !of("src/clock/other.rs")
+            && !of("src/clock/mod.rs")
+    );
 }

@@ -52,6 +52,7 @@ async fn watch(shop: &Shop, broker: &Broker, oracle: &mut Oracle) {
     loop {
         tokio::select! {
             _ = &mut drained => return,
+            // waits: the interval at which the drain is looked at
             () = tokio::time::sleep(Duration::from_millis(50)) => {
                 let confirmed = shop.journal.confirmed(smartstore::types::Class::Record).await.unwrap();
                 oracle.read(&broker.received());
@@ -96,6 +97,7 @@ async fn a_wire_cut_within_the_first_packets_loses_nothing() {
         shop.scan(1).await;
         let cut = async {
             while broker.counts().cuts < before + 2 {
+                // waits: the interval at which the level is looked at
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -119,6 +121,7 @@ async fn an_uplink_killed_at_any_moment_goes_on_where_the_journal_says() {
     let mut oracle = Oracle::default();
     for round in 0..25_u64 {
         shop.open();
+        // waits: the moment of the kill is the subject
         tokio::time::sleep(Duration::from_millis(3 + round * 7 % 23)).await;
         shop.kill().await;
         oracle.read(&broker.received());
@@ -132,7 +135,8 @@ async fn an_uplink_killed_at_any_moment_goes_on_where_the_journal_says() {
     complete(&compare(&shop, &oracle).await, 3_001);
 }
 
-/// The table of `docs/decisions/2026-11-22-mqtt-client.md`: `SMARTSTORE_CUT_WIRE=20000 cargo test --test faults table -- --nocapture`.
+/// The table of `docs/decisions/2026-11-22-mqtt-client.md`: `SMARTSTORE_CUT_WIRE=20000 cargo test --test faults table
+/// -- --nocapture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_table_of_the_cut_wire() {
     #[expect(clippy::disallowed_methods, reason = "a test's size, for measuring by hand")]

@@ -108,14 +108,18 @@ impl Shop {
         }
     }
 
-    /// Until the cloud has everything.
+    /// Until the cloud has everything that is stored now, and what follows from that.
     pub async fn drained(&self) -> Progress {
-        self.until("drained", |progress| progress.connected && progress.backlog_total() == 0).await
+        let head = *self.journal.head().borrow();
+        let all =
+            |progress: &Progress| Class::ALL.iter().all(|class| progress.confirmed(*class) >= head.of(*class).seq);
+        self.until("drained", |progress| progress.connected && all(progress) && progress.backlog_total() == 0).await
     }
 
     pub async fn raised(&self, condition: Condition) {
         let reached = async {
             while !self.is_raised(condition) {
+                // waits: the interval at which the level is looked at
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -125,6 +129,7 @@ impl Shop {
     pub async fn cleared(&self, condition: Condition) {
         let reached = async {
             while self.is_raised(condition) {
+                // waits: the interval at which the level is looked at
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

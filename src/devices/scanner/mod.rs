@@ -20,17 +20,17 @@ use driver::{HidDevice, SerialDevice};
 use profile::{RawHidFacts, RawHidSettings, RawSerialFacts, RawSerialSettings};
 
 /// `scanner.serial`.
-pub(super) static SERIAL: SerialKind = SerialKind;
+pub(crate) static SERIAL: SerialKind = SerialKind;
 /// `scanner.hid`.
-pub(super) static HID: HidKind = HidKind;
+pub(crate) static HID: HidKind = HidKind;
 
 /// Scanners on serial lines.
 #[derive(Debug)]
-pub(super) struct SerialKind;
+pub(crate) struct SerialKind;
 
 /// Scanners that type.
 #[derive(Debug)]
-pub(super) struct HidKind;
+pub(crate) struct HidKind;
 
 impl DeviceKind for SerialKind {
     fn name(&self) -> &'static str {

@@ -184,7 +184,9 @@ struct Mistakes(Vec<Diagnostic>);
 
 impl Mistakes {
     fn read<T: DeserializeOwned + JsonSchema>(&mut self, section: &Section<'_>) -> Option<T> {
-        section.read().map_err(|mistakes| self.0.extend(mistakes)).ok()
+        let (value, mistakes) = section.salvage();
+        self.0.extend(mistakes);
+        value
     }
 
     fn add(&mut self, section: &Section<'_>, at: std::ops::Range<usize>, code: &'static str, words: (String, &str)) {

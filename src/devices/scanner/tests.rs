@@ -11,7 +11,6 @@ use toml::de::{DeTable, DeValue};
 use super::*;
 use crate::clock::Clock;
 use crate::device::{DriverError, Port, PortEnds, Section, port};
-use crate::devices::kind;
 use crate::observe::{Board, Conditions, DeviceScope, Metrics};
 use crate::types::{
     Action, ActionKind, Assigned, Body, CodeGrammars, CodeKind, CodeScanned, CommandId, DeviceId, Ended, Endpoint,
@@ -36,7 +35,8 @@ fn configure(profile: &str, endpoint: &str, settings: &str) -> Result<Box<dyn De
         Spanned::new(span, table)
     });
     let settings = DeTable::parse(settings).unwrap();
-    kind(&name).expect("a kind of this build").configure(RawDevice {
+    let kinds: [&dyn DeviceKind; 2] = [&SERIAL, &HID];
+    kinds.into_iter().find(|kind| kind.name() == name).expect("a kind of this folder").configure(RawDevice {
         id: DeviceId::new("scanner-1").unwrap(),
         endpoint: Endpoint::parse(endpoint).unwrap(),
         endpoint_span: 7..9,

@@ -166,22 +166,14 @@ fn rot(dir: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn a_page_of_rubbish_is_found_after_sqlite_has_stumbled_over_it() {
+async fn a_page_of_rubbish_is_found_and_the_events_elsewhere_go_on() {
     let (dir, clock) = (TempDir::new().unwrap(), clock(1));
     let epoch = filled(dir.path(), &clock, 3000).await;
-    let path = dir.path().join("journal.db");
-    // The root page of batch_record, which every reader passes.
-    let conn = rusqlite::Connection::open(&path).unwrap();
-    let root: u64 = conn
-        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'batch_telemetry'", [], |row| row.get::<_, i64>(0))
-        .unwrap()
-        .unsigned_abs();
-    drop(conn);
-    fs::File::options().write(true).open(&path).unwrap().write_all_at(&[0xee; 4096], (root - 1) * 4096).unwrap();
+    ruin(dir.path(), "batch_telemetry");
     let (journal, opened) = open(dir.path(), &clock);
-    let Opened::Damaged { previous, .. } = opened else { panic!("{opened:?}") };
-    assert_eq!(previous, Some(epoch));
-    assert_eq!(journal.append(vec![code(&clock, "1")]).await.unwrap(), [Row(2)]);
+    let Opened::Damaged { previous, salvaged, .. } = opened else { panic!("{opened:?}") };
+    assert_eq!((previous, salvaged.events), (Some(epoch), 3000));
+    assert_eq!(journal.append(vec![code(&clock, "1")]).await.unwrap(), [Row(3002)]);
 }
 
 #[tokio::test]
@@ -193,4 +185,87 @@ async fn reading_works_beside_a_running_gateway() {
     journal.append(vec![code(&clock, "1")]).await.unwrap();
     assert_eq!(reader.after(Row(1), 10).unwrap().len(), 1);
     assert_eq!(reader.epoch(), journal.epoch());
+}
+
+/// Writes rubbish over a table's root page.
+fn ruin(dir: &Path, table: &str) {
+    let path = dir.join("journal.db");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let root: i64 =
+        conn.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], |row| row.get(0)).unwrap();
+    drop(conn);
+    let place = (root.unsigned_abs() - 1) * 4096;
+    fs::File::options().write(true).open(&path).unwrap().write_all_at(&[0xee; 4096], place).unwrap();
+}
+
+#[tokio::test]
+async fn a_new_epoch_takes_over_commands_state_and_unsent_events_of_the_damaged_one() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let old_epoch = journal.epoch();
+    for n in ["done", "sent", "open", "bad"] {
+        journal.accept(Intake::Command(command(n))).await.unwrap();
+    }
+    for n in ["done", "sent"] {
+        journal.step_dispatched(&command(n).id).await.unwrap();
+    }
+    let done = ended(&clock, &command("done").id, Ended::Done);
+    journal.append(vec![done.clone()]).await.unwrap();
+    let refused = ended(&clock, &command("bad").id, Ended::Expired);
+    journal.append(vec![refused.clone()]).await.unwrap();
+    let sent: Vec<_> = (0..5).map(|n| code(&clock, &format!("sent {n}"))).collect();
+    let last = *journal.append(sent).await.unwrap().last().unwrap();
+    let unsent: Vec<_> = (0..400).map(|n| code(&clock, &format!("unsent {n}"))).collect();
+    journal.append(unsent.clone()).await.unwrap();
+    journal.confirm(Class::Record, last).await.unwrap();
+    // The outcome of "done" was sent, that of "bad" was not.
+    journal.confirm(Class::Money, Row(2)).await.unwrap();
+    let state = vec![Change { key: "quota".to_owned(), value: Some(vec![3]), expires: None }];
+    let effects = Effects { state, ..Effects::default() };
+    journal.advance("flow.sale", Row(1), effects).await.unwrap();
+    journal.close().await.unwrap();
+
+    ruin(dir.path(), "batch_telemetry");
+    let (journal, opened) = open(dir.path(), &clock);
+    let Opened::Damaged { previous, salvaged, .. } = opened else { panic!("{opened:?}") };
+    assert_eq!(previous, Some(old_epoch));
+    assert_eq!(salvaged.keys, 1);
+    let records: Vec<_> = journal.unsent(Class::Record, Row(1), 1000).await.unwrap();
+    assert_eq!(records.into_iter().map(|event| event.draft).collect::<Vec<_>>(), unsent);
+    let money: Vec<_> = journal.unsent(Class::Money, Row(0), 10).await.unwrap();
+    assert_eq!(money.iter().map(|event| event.draft.clone()).collect::<Vec<_>>(), [refused, done]);
+
+    let open = journal.open_commands().await.unwrap();
+    let expected = [(command("sent"), CommandState::Dispatched), (command("open"), CommandState::Accepted)];
+    assert_eq!(open, expected);
+    let again = journal.accept(Intake::Command(command("done"))).await.unwrap();
+    assert_eq!(again, Accepted::Seen(Some(Box::new(money[1].clone()))));
+    assert_eq!(journal.state("flow.sale", "quota").await.unwrap(), Some(vec![3]));
+    journal.close().await.unwrap();
+    assert_eq!(ReadOnly::open(dir.path()).unwrap().verify().unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn a_ruined_ledger_costs_no_unsent_event() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    filled(dir.path(), &clock, 1000).await;
+    ruin(dir.path(), "command");
+    let (journal, opened) = open(dir.path(), &clock);
+    let Opened::Damaged { salvaged, .. } = opened else { panic!("{opened:?}") };
+    assert_eq!(salvaged, Salvaged { commands: 0, events: 1000, keys: 0 });
+    assert_eq!(journal.head().borrow().of(Class::Record).seq, Seq(1001));
+}
+
+#[tokio::test]
+async fn damage_that_shows_while_running_makes_the_next_start_look_at_everything() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    journal.append(vec![code(&clock, "1")]).await.unwrap();
+    let damage = journal.read(|_| -> Result<(), _> { Err(JournalError::Numbering(Seq(1))) }).await.unwrap_err();
+    assert!(damage.is_damage());
+    assert!(dir.path().join("journal.db.suspect").exists());
+    journal.close().await.unwrap();
+    let (_, opened) = open(dir.path(), &clock);
+    assert_eq!(opened, Opened::Existing, "the file is sound after all");
+    assert!(!dir.path().join("journal.db.suspect").exists());
 }

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::super::lane::BatchRow;
-use super::super::stored::{self, Batch, Entries, Unreadable};
 use super::*;
+use crate::journal::lane::BatchRow;
+use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{BootId, Condition, EventId, Gtin, HealthChange, Observation, Stamp, Symbology};
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -54,7 +54,7 @@ fn notice() -> impl Strategy<Value = Notice> {
             reason: if damaged { OpenReason::Damaged } else { OpenReason::Created },
         },
     );
-    let reasons = vec![DropReason::Space, DropReason::Damaged, DropReason::Oversized];
+    let reasons = DropReason::ALL.to_vec();
     let dropped = (class(), any::<u64>(), any::<u64>(), proptest::sample::select(reasons))
         .prop_map(|(class, from, to, reason)| Notice::Dropped { class, from: Seq(from), to: Seq(to), reason });
     let condition = proptest::sample::select(Condition::ALL.to_vec());
@@ -126,7 +126,11 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_anywhere_in_a_batch_is_found(draft in draft(), place in any::<prop::sample::Index>(), bit in 0..8_u8) {
+    fn a_flipped_bit_anywhere_in_a_batch_is_found(
+        draft in draft(),
+        place in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
         let mut bytes = Vec::new();
         stored::encode_event(&draft, &mut bytes);
         let mut batch = Batch::new(Seq(1));

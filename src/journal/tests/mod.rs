@@ -212,3 +212,53 @@ async fn what_is_no_journal_is_set_aside_and_a_new_epoch_says_so() {
         journal.append(vec![code(&clock, "1")]).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn who_asks_at_the_same_time_shares_a_transaction() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let one = |n: usize| {
+        let (journal, draft) = (journal.clone(), code(&clock, &format!("{n}")));
+        async move { journal.append(vec![draft]).await.unwrap()[0] }
+    };
+    let rows = futures_util::future::join_all((0..500).map(one)).await;
+    let mut sorted = rows.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 500);
+    let counts = journal.stats().await.unwrap().counts;
+    assert_eq!(counts.events, 500);
+    assert!(counts.groups < 250, "{counts:?}");
+}
+
+#[tokio::test]
+async fn telemetry_waits_for_company_and_whatever_is_urgent_takes_it_along() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let telemetry = |value: &str| {
+        let mut bytes = Vec::new();
+        stored::encode_event(&code(&clock, value), &mut bytes);
+        journal.write(Some(Class::Telemetry), 1, move |group| group.push(Class::Telemetry, &bytes))
+    };
+    let (a, b, c) = tokio::join!(telemetry("a"), telemetry("b"), journal.append(vec![code(&clock, "c")]));
+    assert_eq!((a.unwrap().0, b.unwrap().0, c.unwrap()), (Row(2), Row(3), vec![Row(4)]));
+    assert_eq!(journal.stats().await.unwrap().counts.groups, 1);
+    let alone = tokio::time::timeout(Duration::from_secs(5), telemetry("d")).await;
+    assert_eq!(alone.unwrap().unwrap(), (Row(5), Seq(3)));
+}
+
+#[tokio::test]
+async fn too_many_open_commands_are_refused_each_with_its_end() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let accept = |n: usize| journal.accept(Intake::Command(command(&format!("c-{n:04}"))));
+    for accepted in futures_util::future::join_all((0..=limits::OPEN_COMMANDS).map(accept)).await {
+        assert_eq!(accepted.unwrap(), Accepted::New);
+    }
+    assert_eq!(journal.open_commands().await.unwrap().len(), limits::OPEN_COMMANDS);
+    let money = journal.unsent(Class::Money, Row(0), 10).await.unwrap();
+    let reason = Reason::new("too-many-open-commands");
+    let expected = Outcome { command: CommandId::new("c-1024").unwrap(), ended: Ended::Refused(reason) };
+    assert_eq!(money.len(), 1);
+    assert_eq!(money[0].draft.body, Body::Observed(Observation::Ended(expected)));
+}

@@ -142,5 +142,4 @@ fn is_url(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "classify_tests.rs"]
 mod tests;

@@ -279,5 +279,4 @@ fn bears_evidence(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "frame_tests.rs"]
 mod tests;

@@ -201,5 +201,4 @@ fn checked(covered: &[u8], check: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "gm65_tests.rs"]
 mod tests;

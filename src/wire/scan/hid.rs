@@ -214,5 +214,4 @@ impl Machine for HidScanner {
 }
 
 #[cfg(test)]
-#[path = "hid_tests.rs"]
 mod tests;

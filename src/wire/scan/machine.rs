@@ -152,5 +152,4 @@ pub(super) fn refused(action: ScanAction) -> Output<Heard> {
 }
 
 #[cfg(test)]
-#[path = "machine_tests.rs"]
 mod tests;

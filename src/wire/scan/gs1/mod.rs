@@ -104,5 +104,4 @@ fn put(elements: &mut Elements, row: &Row, ai: &str, value: &str) -> Result<(), 
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -55,7 +55,6 @@ struct Vector {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn every_frame_of_the_shared_vectors_parses_and_encodes_to_itself() {
     #[expect(clippy::disallowed_methods, reason = "where the shared vectors are is told to tests this way")]
     let folder = std::env::var("SMARTSTORE_DATA").unwrap_or_else(|_| "../shared/data".to_owned());
@@ -112,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reply_says_within_ten_bytes_whether_it_is_one(noise in prop::collection::vec(any::<u8>(), 10..20), head: bool) {
+    fn a_reply_says_in_ten_bytes_whether_it_is_one(noise in prop::collection::vec(any::<u8>(), 10..20), head: bool) {
         let bytes = if head { [&[0x02, 0, 0], &noise[..]].concat() } else { noise };
         prop_assert_ne!(Reply::parse(&bytes[..10]), Parsed::Incomplete);
     }

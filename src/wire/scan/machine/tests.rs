@@ -303,9 +303,15 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_split_of_the_stream_says_the_same(stream in stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..9), end in 0..4_u8, with_gm65: bool) {
+    fn any_split_of_the_stream_says_the_same(
+        stream in stream(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..9),
+        end in 0..4_u8,
+        with_gm65: bool,
+    ) {
         let mut settings = if with_gm65 { gm65() } else { settings(Dialect::Generic) };
-        settings.framing.terminator = [Terminator::Cr, Terminator::Lf, Terminator::CrLf, Terminator::IdleGap][usize::from(end)];
+        let terminators = [Terminator::Cr, Terminator::Lf, Terminator::CrLf, Terminator::IdleGap];
+        settings.framing.terminator = terminators[usize::from(end)];
         settings.framing.max_code_bytes = 32;
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.index(stream.len() + 1)).collect();
         cuts.sort_unstable();
