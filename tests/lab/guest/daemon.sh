@@ -54,8 +54,9 @@ TOML
 start_daemon() {
     /tmp/smartstore run --config "$CONFIG" >> "$LOG" 2>&1 &
     daemon=$!
-    wait_until 60 "the console" api /health
+    wait_until 60 "the console" answers_or_ended && kill -0 "$daemon" 2>/dev/null
 }
+answers_or_ended() { ! kill -0 "$daemon" 2>/dev/null || api /health > /dev/null; }
 
 stop_daemon() { kill -"$1" "$daemon"; wait "$daemon" 2>/dev/null; daemon=; }
 

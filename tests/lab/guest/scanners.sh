@@ -120,7 +120,7 @@ killed() {
     wait_until 30 "some of the codes" has_codes serial-1 $((before + 20))
     codes serial-1 > "$OUT/before-kill"
     stop_daemon KILL
-    kill $typing 2>/dev/null; wait $typing 2>/dev/null
+    kill -KILL $typing 2>/dev/null; wait $typing 2>/dev/null
     /tmp/smartstore journal verify --config "$CONFIG" > "$OUT/verify" 2>&1
     check "after kill -9 the journal verifies" $? "$(tr '\n' ' ' < "$OUT/verify")"
     start_daemon
@@ -147,6 +147,7 @@ wants keyboard && keyboard_is_heard
 write_config
 start_daemon
 check "the daemon is up" $? "process $daemon, $(cut -d' ' -f1 /proc/uptime) s after boot"
+[ "$failed" = 0 ] || { tail -n 20 "$LOG"; exit 1; }
 wait_until 20 "keyboard-1 running" has_state keyboard-1 running && wait_until 20 "serial-1 running" has_state serial-1 running
 check "both scanners are attached" $? "$(api /api/v1/devices)"
 for name in keyboard payment keyboard_replug serial serial_replug killed; do wants $name && { echo "--- $name $(cut -d' ' -f1 /proc/uptime) s"; $name; }; done
