@@ -74,7 +74,7 @@ pub fn load(path: &Path, profiles_dir: Option<&Path>) -> Result<Loaded, Refused>
 /// relative to `base`, and profiles are looked for in `profiles_dir` and then, as usual, beside the configuration,
 /// which is `base`.
 pub fn load_text(text: &str, file: &Path, base: &Path, profiles_dir: Option<&Path>) -> Result<Loaded, Refused> {
-    load_with(text, file, base, CATALOGUE, &Places::usual(profiles_dir, base))
+    load_with(text, file, base, CATALOGUE, &Places::usual(profiles_dir, base, CATALOGUE))
 }
 
 fn refuse_file(path: &Path, unreadable: document::Unreadable) -> Refused {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::document::{Unreadable, read_text};
 use super::limits;
+use crate::device::DeviceKind;
 
 /// The name of a folder of profiles.
 pub const PROFILES_DIR: &str = "device-profiles";
@@ -16,23 +17,13 @@ pub const SYSTEM_DIR: &str = "/usr/share/smartstore/device-profiles";
 /// What the path of a profile begins with that stands in no file.
 pub const BUILT_IN: &str = "built-in";
 
-macro_rules! built_in {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/device-profiles/", $name, ".toml")))),*]
-    };
-}
-
-/// The profiles that are part of the binary; a test compares the list with `device-profiles/`.
-pub(super) static BUILT_IN_PROFILES: &[(&str, &str)] =
-    built_in!["scanner/generic-serial", "scanner/gm65", "scanner/hid-keyboard"];
-
 /// The places where profiles are looked for.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
     /// Folders, in order.
     pub(super) dirs: Vec<PathBuf>,
     /// Name and text.
-    pub(super) built_in: &'static [(&'static str, &'static str)],
+    pub(super) built_in: Vec<(&'static str, &'static str)>,
 }
 
 /// A profile's file.
@@ -45,12 +36,12 @@ pub(super) struct ProfileText {
 }
 
 impl Places {
-    /// The usual places.
-    pub(super) fn usual(asked_for: Option<&Path>, base: &Path) -> Self {
+    /// The usual places; built in is what the kinds bring along.
+    pub(super) fn usual(asked_for: Option<&Path>, base: &Path, catalogue: &[&dyn DeviceKind]) -> Self {
         let mut dirs: Vec<PathBuf> = asked_for.map(Path::to_owned).into_iter().collect();
         dirs.push(base.join(PROFILES_DIR));
         dirs.push(PathBuf::from(SYSTEM_DIR));
-        Self { dirs, built_in: BUILT_IN_PROFILES }
+        Self { dirs, built_in: catalogue.iter().flat_map(|kind| kind.profiles()).copied().collect() }
     }
 
     /// The profile of that name. The name must have been checked with [`is_profile_name`].

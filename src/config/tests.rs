@@ -7,7 +7,7 @@ use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::profiles::{BUILT_IN_PROFILES, Places};
+use super::profiles::Places;
 use super::*;
 use crate::device::{Device, DriverError, Port, RawDevice, Schemas};
 use crate::types::{ActionKind, DeviceId, Endpoint, Severity, units};
@@ -71,6 +71,10 @@ impl Device for ProbeDevice {
 impl DeviceKind for Probe {
     fn name(&self) -> &'static str {
         "scanner.probe"
+    }
+
+    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
     }
 
     fn schemas(&self) -> Schemas {
@@ -170,7 +174,7 @@ machine = \"vending-1\"
 ";
 
 fn places(dirs: Vec<PathBuf>) -> Places {
-    Places { dirs, built_in: PROFILES }
+    Places { dirs, built_in: PROFILES.to_vec() }
 }
 
 fn load_in(base: &Path, text: &str) -> Result<Loaded, Refused> {
@@ -508,7 +512,7 @@ fn the_first_place_that_holds_a_profile_wins() {
 
 #[test]
 fn the_usual_places_are_those_of_the_contract() {
-    let places = Places::usual(Some(Path::new("/p")), Path::new("/etc/smartstore"));
+    let places = Places::usual(Some(Path::new("/p")), Path::new("/etc/smartstore"), CATALOGUE);
     let expected = ["/p", "/etc/smartstore/device-profiles", "/usr/share/smartstore/device-profiles"];
     assert_eq!(places.dirs, expected.map(PathBuf::from));
 }
@@ -516,9 +520,9 @@ fn the_usual_places_are_those_of_the_contract() {
 #[test]
 fn the_profiles_built_in_are_those_of_the_repository() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROFILES_DIR);
-    let in_repository = Places { dirs: vec![dir], built_in: &[] }.names();
+    let in_repository = Places { dirs: vec![dir], built_in: Vec::new() }.names();
     let built_in: std::collections::BTreeSet<String> =
-        BUILT_IN_PROFILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        CATALOGUE.iter().flat_map(|kind| kind.profiles()).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(built_in, in_repository, "complete the list in src/config/profiles.rs");
 }
 

@@ -13,6 +13,9 @@ pub trait DeviceKind: Sync {
     /// JSON Schemas of the profile's `[facts]` and of the device's `[device.settings]`.
     fn schemas(&self) -> Schemas;
 
+    /// The profiles that are part of the binary: name (`scanner/gm65`) and text.
+    fn profiles(&self) -> &'static [(&'static str, &'static str)];
+
     /// Checks everything that can be checked without touching the device, and reports every mistake at once.
     fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>>;
 }

@@ -41,6 +41,13 @@ impl DeviceKind for SerialKind {
         Schemas { facts: schema_for!(RawSerialFacts), settings: schema_for!(RawSerialSettings) }
     }
 
+    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("scanner/generic-serial", include_str!("../../../device-profiles/scanner/generic-serial.toml")),
+            ("scanner/gm65", include_str!("../../../device-profiles/scanner/gm65.toml")),
+        ]
+    }
+
     fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
         let profile = profile::serial(&raw)?;
         Ok(Box::new(SerialDevice::new(raw.id, raw.endpoint, profile, raw.codes.clone())))
@@ -54,6 +61,10 @@ impl DeviceKind for HidKind {
 
     fn schemas(&self) -> Schemas {
         Schemas { facts: schema_for!(RawHidFacts), settings: schema_for!(RawHidSettings) }
+    }
+
+    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
+        &[("scanner/hid-keyboard", include_str!("../../../device-profiles/scanner/hid-keyboard.toml"))]
     }
 
     fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
