@@ -7,6 +7,7 @@
 //! type=TEXT        presses and releases the keys of TEXT on a US keyboard; JSON's escapes: \" \\ \t \u001d
 //! tap=NAME         one key: enter, capslock, f1
 //! hold=KEY,MS      keeps a key down, so that the kernel repeats it
+//! pace=MS          from now on, so long between two reports; at first 10
 //! ```
 //!
 //! A report is 8 bytes: modifiers, 0, six usages of keys held down (USB HID 1.11, appendix B.1). Usages are those of
@@ -71,11 +72,19 @@ fn unescaped(text: &str) -> Option<String> {
     Some(plain)
 }
 
-struct Keyboard(File);
+/// USB 2.0, 5.7.4: a low-speed interrupt endpoint, as most scanners in keyboard mode have, is asked every 10 ms at most.
+const LOW_SPEED_INTERVAL: Duration = Duration::from_millis(10);
+
+struct Keyboard {
+    reports: File,
+    pace: Duration,
+}
 
 impl Keyboard {
     fn report(&mut self, modifiers: u8, usage: u8) -> io::Result<()> {
-        self.0.write_all(&[modifiers, 0, usage, 0, 0, 0, 0, 0])
+        self.reports.write_all(&[modifiers, 0, usage, 0, 0, 0, 0, 0])?;
+        std::thread::sleep(self.pace);
+        Ok(())
     }
 
     /// Press, release.
@@ -98,6 +107,10 @@ impl Keyboard {
                 let key = key.chars().next().and_then(stroke).ok_or_else(unknown)?;
                 self.tap(key, Duration::from_millis(ms.parse().map_err(|_| unknown())?))
             }
+            "pace" => {
+                self.pace = Duration::from_millis(what.parse().map_err(|_| unknown())?);
+                Ok(())
+            }
             _ => Err(unknown()),
         }
     }
@@ -109,7 +122,8 @@ fn main() -> ExitCode {
         eprintln!("usage: typist DEVICE STEP…");
         return ExitCode::from(64);
     };
-    let typed = OpenOptions::new().write(true).open(&device).map(Keyboard).and_then(|mut keyboard| {
+    let typed = OpenOptions::new().write(true).open(&device).and_then(|reports| {
+        let mut keyboard = Keyboard { reports, pace: LOW_SPEED_INTERVAL };
         arguments.try_for_each(|step| keyboard.step(&step))
     });
     match typed {

@@ -84,6 +84,9 @@ events() { /tmp/smartstore events --config "$CONFIG" --json "$@"; }
 values() { sed -nE 's/.*"type":"scan\.code\.v1".*"value":"(([^"\\]|\\.)*)".*/\1/p'; }
 # codes DEVICE: every code of it in the journal, in order.
 codes() { events --type scan.code | grep -F "\"subject\":\"$1\"" | values; }
+has_code() { codes "$1" | grep -qxF -- "$2"; }
+# metric NAME: the sum of a counter over all devices.
+metric() { api /metrics | awk -v name="$1" 'index($1, name) && $1 !~ /^#/ { sum += $2 } END { print sum + 0 }'; }
 has_codes() { [ "$(codes "$1" | wc -l)" -ge "$2" ]; }
 
 # same_codes NAME DEVICE FILE: the journal holds exactly the codes of FILE, each once, in order.
