@@ -142,7 +142,7 @@ async fn announce_configuration(
         Draft { id: clock.event_id(), device: None, at: clock.stamp(), cause: None, body: Body::Noticed(notice) };
     let applied = Change { key: APPLIED.to_owned(), value: Some(sha256.as_bytes().to_vec()), expires: None };
     let effects = Effects { events: vec![draft], commands: Vec::new(), state: vec![applied] };
-    let row = journal.cursor(READER).await.map_err(AppError::Journal)?;
+    let row = journal.head().borrow().row;
     match journal.advance(READER, row, effects).await {
         // A full journal is a condition, not a reason to stay down: the devices wait, the uplink empties it.
         Ok(_) | Err(JournalError::Full) => Ok(()),

@@ -58,8 +58,12 @@ impl Store {
     fn delete_confirmed(&mut self) -> Result<bool> {
         let mut cuts = Vec::new();
         for class in Class::ALL {
-            let batches = self.deletable(class)?;
             let confirmed = self.confirmed[Head::place(class)];
+            let oldest = lane::oldest(&self.conn, class).map_err(JournalError::read)?;
+            if !oldest.is_some_and(|oldest| self.expendable(class, confirmed, &oldest)) {
+                continue;
+            }
+            let batches = self.deletable(class)?;
             let gone: Vec<_> = batches.iter().take_while(|batch| self.expendable(class, confirmed, batch)).collect();
             if let Some(last) = gone.last() {
                 cuts.push((class, last.last_row));

@@ -36,6 +36,8 @@ pub(super) struct Store {
     /// Pages written since the last checkpoint, roughly.
     pub(super) wal_pages: u64,
     pub(super) evicting: bool,
+    /// Share of the largest size in use when it was last looked at, after each commit.
+    used: u64,
     pub(super) head_out: watch::Sender<Head>,
     pub(super) commands_out: watch::Sender<u64>,
     pub(super) suspicion: Suspicion,
@@ -66,11 +68,13 @@ impl Store {
             space_checked: now,
             wal_pages: 0,
             evicting: false,
+            used: 0,
             head_out: watch::Sender::new(head),
             commands_out: watch::Sender::new(0),
             suspicion,
         };
         store.measure_space().map_err(JournalError::read)?;
+        store.used_percent();
         Ok(store)
     }
 
@@ -100,7 +104,7 @@ impl Store {
 
     /// Refuses what the class may not use the last of the space for.
     fn admit(&mut self, jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
-        let used = self.used_percent();
+        let used = self.used;
         if used < limits::TELEMETRY_BELOW {
             return jobs;
         }
@@ -272,10 +276,11 @@ impl Store {
         }
     }
 
-    /// Share of the largest size in use, in percent.
-    pub(super) fn used_percent(&self) -> u64 {
+    /// Share of the largest size in use, in percent; remembered for [`Store::admit`].
+    pub(super) fn used_percent(&mut self) -> u64 {
         let used = space::used_pages(&self.conn).unwrap_or(0);
-        used.saturating_mul(100) / self.limit_pages.max(1)
+        self.used = used.saturating_mul(100) / self.limit_pages.max(1);
+        self.used
     }
 
     /// Fits the largest size to the partition's free space, now and then.

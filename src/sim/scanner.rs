@@ -13,13 +13,13 @@ use crate::wire::scan::gm65::{ZONE_AIM, ZONE_MODE, ZONE_TRIGGER, ZONE_VERSION};
 use crate::wire::scan::{ScanMode, Terminator};
 use crate::wire::{Input, Machine, Output};
 
-/// The module drops a command whose bytes are further apart than this (manual, 2.1).
+/// The module drops a command whose bytes are further apart than this (manual: 400 ms).
 const COMMAND_GAP: Duration = Duration::from_millis(400);
 /// Codes that lie before the scanner in command mode, at most; more are not seen.
 const PRESENTED: usize = 64;
-/// Firmware 0.87.
+/// The version byte it tells.
 const VERSION: u8 = 0x57;
-/// Zone 0000 as it leaves the factory: LED and sound on, manual mode.
+/// Zone 0000 at power-up: LED and sound on, manual mode. A choice of this simulator.
 const FACTORY_MODE: u8 = 0xd4;
 
 /// A code that is held before the scanner.

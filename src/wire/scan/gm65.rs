@@ -1,4 +1,4 @@
-//! Command frames of the GM65 family (GM60, GM65, GM65-S, GM861): the manufacturer's manual, section 2.
+//! Command frames of the GM65 family (GM60, GM65, GM65-S, GM861): the manufacturer's manual.
 //!
 //! ```text
 //!          head   type  len  address  data  CRC-16

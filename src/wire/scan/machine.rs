@@ -61,7 +61,7 @@ impl SerialScanner {
         self.intake.expect_backlog(bytes);
     }
 
-    /// The firmware's version byte, once the scanner has told it: 0x57 is 0.87.
+    /// The firmware's version byte, once the scanner has told it.
     pub fn version(&self) -> Option<u8> {
         self.session.as_ref().and_then(Session::version)
     }
