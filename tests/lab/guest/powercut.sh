@@ -18,6 +18,8 @@ write_codes() {
     prepare_plugs
     plug keyboard && plug serial
     write_config
+    # A shop's configuration is long on the disk when the power goes; what comes after it is the daemon's affair.
+    sync "$CONFIG" "$STORE" /tmp/disk
     start_daemon || return 1
     wait_until 20 "serial-1 running" has_state serial-1 running || return 1
     echo "CUT-READY cache: $(cache)"
@@ -31,9 +33,12 @@ read_codes() {
     check "after a power cut the journal verifies" $? "$(tr '\n' ' ' < "$OUT/verify")"
     events --type scan.code | stored > "$OUT/stored-after-cut"
     start_daemon
-    check "after a power cut the daemon starts" $? "process $daemon"
-    ! has_condition journal.damaged
-    check "after a power cut the journal is the same one" $? "$(ls "$STORE/data" | tr '\n' ' ')"
+    check "after a power cut the daemon starts" $? "$(wc -l < "$OUT/stored-after-cut") codes in its journal"
+    [ "$failed" = 0 ] || { tail -n 20 "$LOG"; return; }
+    local opened
+    opened=$(events --type journal.opened | wc -l)
+    [ "$opened" = 1 ] && ! has_condition journal.damaged
+    check "after a power cut it is the same journal" $? "opened as new $opened time(s): $(ls "$STORE/data" | tr '\n' ' ')"
     stop_daemon TERM
 }
 
