@@ -98,9 +98,10 @@ impl Keyboard {
         let unknown = || io::Error::new(io::ErrorKind::InvalidInput, format!("cannot type {step:?}"));
         let (verb, what) = step.split_once('=').ok_or_else(unknown)?;
         match verb {
-            "type" => unescaped(what).ok_or_else(unknown)?.chars().try_for_each(|character| {
-                self.tap(stroke(character).ok_or_else(unknown)?, Duration::ZERO)
-            }),
+            "type" => unescaped(what)
+                .ok_or_else(unknown)?
+                .chars()
+                .try_for_each(|character| self.tap(stroke(character).ok_or_else(unknown)?, Duration::ZERO)),
             "tap" => self.tap(named(what).ok_or_else(unknown)?, Duration::ZERO),
             "hold" => {
                 let (key, ms) = what.split_once(',').ok_or_else(unknown)?;
