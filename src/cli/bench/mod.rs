@@ -82,7 +82,8 @@ fn show_journal(report: &Report) {
     for group in groups {
         let (ours, bare) = (&group.journal, &group.bare);
         println!(
-            "group {:>3}: {:>7.0} events/s durable, bare SQLite {:>7.0}, ratio {:.2}; commit p50 {} us, p99 {} us, bare p50 {} us",
+            "group {:>3}: {:>7.0} events/s durable, bare SQLite {:>7.0}, ratio {:.2}; \
+             commit p50 {} us, p99 {} us, bare p50 {} us",
             group.group,
             ours.events_per_s,
             bare.events_per_s,

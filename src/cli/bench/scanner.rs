@@ -86,7 +86,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn configuration(endpoint: &str, data_dir: &str, console: bool) -> String {
     let console = if console { "[console]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
     format!(
-        "[store]\nid = \"bench\"\ntimezone = \"UTC\"\n[gateway]\nid = \"gw-1\"\ndata_dir = {data_dir:?}\nclock = \"trusted\"\n\
+        "[store]\nid = \"bench\"\ntimezone = \"UTC\"\n\
+         [gateway]\nid = \"gw-1\"\ndata_dir = {data_dir:?}\nclock = \"trusted\"\n\
          {console}[[device]]\nid = \"scanner-1\"\nprofile = \"scanner/generic-serial\"\nendpoint = {endpoint:?}\n"
     )
 }

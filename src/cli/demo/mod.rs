@@ -107,7 +107,8 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
 
 fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<config::Loaded> {
     let text = format!(
-        "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n[gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n\n\
+        "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n\
+         [gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n\n\
          [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n[[device]]\nid = \"scanner-1\"\n\
          profile = \"scanner/gm65\"\nendpoint = \"serial:{}\"\n",
         args.listen,

@@ -126,7 +126,8 @@ impl World {
         let broker = if self.broker.running() { "" } else { "   broker away" };
         let cable = if self.scanner.progress().plugged { "" } else { "   cable out" };
         println!(
-            "{seconds:>4}s  scanned {sent:>5}   stored {stored:>5}   delivered {delivered:>5}   backlog {backlog:>4}{broker}{cable}"
+            "{seconds:>4}s  scanned {sent:>5}   stored {stored:>5}   delivered {delivered:>5}   \
+             backlog {backlog:>4}{broker}{cable}"
         );
         Ok(counts)
     }
