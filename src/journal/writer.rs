@@ -230,7 +230,8 @@ impl Writer {
         self.maintain(now);
     }
 
-    /// Writes confirmations that no commit has taken along. A failure is tried again after the same delay and told once.
+    /// Writes confirmations that no commit has taken along. A failure is tried again after the same delay and told
+    /// once.
     fn persist_confirmed(&mut self, now: Instant) {
         match self.store.persist_confirmed() {
             Ok(()) => {

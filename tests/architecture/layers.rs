@@ -62,7 +62,7 @@ fn is_own(source: &Source, path: &[String]) -> bool {
 fn check(tree: &Tree, table: &Table) -> Vec<Finding> {
     let mut findings = unknown_modules(tree, table);
     let tops: BTreeSet<_> = tree.product().filter_map(Source::top).map(str::to_owned).collect();
-    for (source, reference) in tree.product_references() {
+    for (source, reference) in tree.product_references().filter(|(source, _)| source.top().is_some()) {
         let Some(path) = reference.inside().filter(|path| path.first().is_some_and(|top| tops.contains(top))) else {
             continue;
         };

@@ -78,7 +78,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn configuration(endpoint: &str, data_dir: &str, console: bool) -> String {
     let console = if console { "[console]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
     format!(
-        "[store]\nid = \"bench\"\ntimezone = \"UTC\"\n[gateway]\nid = \"gw-1\"\ndata_dir = {data_dir:?}\nclock = \"trusted\"\n\
+        "[store]\nid = \"bench\"\ntimezone = \"UTC\"\n\
+         [gateway]\nid = \"gw-1\"\ndata_dir = {data_dir:?}\nclock = \"trusted\"\n\
          {console}[[device]]\nid = \"scanner-1\"\nprofile = \"scanner/generic-serial\"\nendpoint = {endpoint:?}\n"
     )
 }
@@ -158,13 +159,16 @@ fn show(answer: &Answer, json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(answer)?);
         return Ok(());
     }
-    let Answer { rate_per_s, byte_in_to_durable: road, fdatasync_4k: disk, ratio_to_fdatasync_p50, idle, load } = answer;
+    let Answer { rate_per_s, byte_in_to_durable: road, fdatasync_4k: disk, idle, load, .. } = answer;
     println!("load {} on {} cores", load.load_1min, load.cores);
     println!(
         "last byte to durable event, {} codes at {rate_per_s}/s: p50 {} us, p99 {} us, max {} us",
         road.count, road.p50_us, road.p99_us, road.max_us
     );
-    println!("fdatasync of 4 KiB on the same disk: p50 {} us, p99 {} us; ratio of the medians {ratio_to_fdatasync_p50:.2}", disk.p50_us, disk.p99_us);
+    println!(
+        "fdatasync of 4 KiB on the same disk: p50 {} us, p99 {} us; ratio of the medians {:.2}",
+        disk.p50_us, disk.p99_us, answer.ratio_to_fdatasync_p50
+    );
     println!(
         "idle daemon: ready after {:.1} ms, {} KiB resident ({} KiB anonymous), {:.2} % of a core over {} s",
         idle.start_to_ready_ms, idle.rss_kib, idle.rss_anonymous_kib, idle.cpu_percent, idle.idle_s
