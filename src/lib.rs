@@ -11,15 +11,16 @@
 //! |---|---|
 //! | `types` | – |
 //! | `clock` | `types` |
+//! | `backoff` | `clock` |
 //! | `wire` | `types` |
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |
 //! | `device` | `types clock wire observe` |
 //! | `devices::<x>` | `types clock wire transport device observe` |
 //! | `journal` | `types clock observe` |
-//! | `uplink` | `types clock wire journal observe` |
+//! | `uplink` | `types clock backoff wire journal observe` |
 //! | `router` | `types clock journal device observe` |
-//! | `supervise` | `types clock device observe` |
+//! | `supervise` | `types clock backoff device observe` |
 //! | `config` | `types device transport` and `devices::CATALOGUE` |
 //! | `console` | `types clock wire journal observe` |
 //! | `sim` | `types clock wire transport` |
@@ -30,6 +31,7 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod app;
+pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -15,3 +15,5 @@ mod mosquitto;
 mod refusals;
 #[path = "faults/shop.rs"]
 mod shop;
+#[path = "faults/tls.rs"]
+mod tls;

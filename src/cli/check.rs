@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::exit::Exit;
+use super::exit::{Exit, answer};
 use crate::config::{self, Loaded, Sources};
 use crate::types::Diagnostic;
 
@@ -61,13 +61,13 @@ fn accepted(args: &Args, loaded: &Loaded) -> ExitCode {
 fn show(args: &Args, diagnostics: &[Diagnostic], sources: &Sources) {
     if args.json {
         match config::json(diagnostics, sources) {
-            Ok(json) => println!("{json}"),
+            Ok(json) => answer(&(json + "\n")),
             Err(error) => eprintln!("the mistakes cannot be written as JSON: {error}"),
         }
     } else if args.effective {
         eprint!("{}", config::text(diagnostics, sources, std::io::stderr().is_terminal()));
     } else {
-        print!("{}", config::text(diagnostics, sources, std::io::stdout().is_terminal()));
+        answer(&config::text(diagnostics, sources, std::io::stdout().is_terminal()));
     }
 }
 
@@ -76,7 +76,7 @@ fn people(args: &Args, line: &str) {
     if args.json {
         eprintln!("{line}");
     } else {
-        println!("{line}");
+        answer(&format!("{line}\n"));
     }
 }
 

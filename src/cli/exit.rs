@@ -1,6 +1,7 @@
-//! Exit codes (sysexits.h) and how a failure is told.
+//! Exit codes (sysexits.h), how a failure is told and how an answer is given.
 
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Why a subcommand did not do what was asked, as an exit code.
@@ -25,6 +26,11 @@ impl From<Exit> for ExitCode {
 /// Tells a failure with its causes on standard error.
 pub(super) fn tell(error: &dyn std::error::Error) {
     eprintln!("smartstore: {}", Chain(error));
+}
+
+/// Prints an answer on standard output. A reader that has gone away (`| head`) is nobody's mistake.
+pub(super) fn answer(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// An error with its causes, in one line.

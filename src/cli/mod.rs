@@ -5,7 +5,11 @@
 //! configuration.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the layer that speaks to people")]
 
+#[cfg(feature = "sim")]
+mod bench;
 mod check;
+#[cfg(feature = "sim")]
+mod demo;
 mod events;
 mod exit;
 mod journal;
@@ -13,6 +17,8 @@ mod place;
 mod run;
 mod scan;
 mod schema;
+#[cfg(feature = "sim")]
+mod sim;
 mod until_told;
 
 use std::process::ExitCode;
@@ -44,6 +50,18 @@ enum Command {
     /// Depths, integrity and export of the journal.
     #[command(after_help = "Example: smartstore journal stats --config store.toml")]
     Journal(journal::Args),
+    /// A whole store in one process: simulated scanner, journal, uplink, broker; ends with a count.
+    #[cfg(feature = "sim")]
+    #[command(after_help = "Example: smartstore demo --for 60s")]
+    Demo(demo::Args),
+    /// The other end of one device.
+    #[cfg(feature = "sim")]
+    #[command(after_help = "Example: smartstore sim scanner --link scanner-1")]
+    Sim(sim::Args),
+    /// Repeatable measurements, each beside its limit.
+    #[cfg(feature = "sim")]
+    #[command(after_help = "Example: smartstore bench scanner --json")]
+    Bench(bench::Args),
     /// JSON Schemas of configuration, profiles, events and commands.
     #[command(after_help = "Example: smartstore schema config > config.schema.json")]
     Schema(schema::Args),
@@ -66,6 +84,12 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Journal(args) => journal::run(&args),
+        #[cfg(feature = "sim")]
+        Command::Demo(args) => demo::run(&args),
+        #[cfg(feature = "sim")]
+        Command::Sim(args) => sim::run(&args),
+        #[cfg(feature = "sim")]
+        Command::Bench(args) => bench::run(&args),
         Command::Schema(args) => schema::run(&args),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::exit::Exit;
+use super::exit::{Exit, answer};
 use crate::config;
 use crate::wire::cloud;
 
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     match serde_json::to_string_pretty(&schema) {
         Ok(json) => {
-            println!("{json}");
+            answer(&(json + "\n"));
             ExitCode::SUCCESS
         }
         Err(error) => {

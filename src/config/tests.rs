@@ -1,111 +1,13 @@
+mod probe;
+
 use std::path::{Path, PathBuf};
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use proptest::prelude::*;
-use schemars::{JsonSchema, schema_for};
-use serde::Deserialize;
-use toml::Spanned;
 
 use super::profiles::Places;
 use super::*;
-use crate::device::{Device, DriverError, Port, RawDevice, Schemas};
-use crate::types::{ActionKind, DeviceId, Endpoint, Severity, units};
-
-/// A kind that exists only here: a scanner on a serial line.
-struct Probe;
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Facts {
-    /// Speed of the line, in bits per second.
-    #[schemars(with = "u32")]
-    baud: Spanned<u32>,
-    /// How a code ends.
-    #[serde(rename = "terminator")]
-    _terminator: Terminator,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Terminator {
-    Cr,
-    Lf,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Choices {
-    /// The same code again within this time is one event.
-    #[schemars(with = "Option<String>")]
-    repeat_window: Option<Spanned<String>>,
-    /// How loud.
-    #[serde(default = "loud", rename = "volume")]
-    _volume: u8,
-}
-
-fn loud() -> u8 {
-    3
-}
-
-struct ProbeDevice(DeviceId, Endpoint);
-
-impl Device for ProbeDevice {
-    fn id(&self) -> &DeviceId {
-        &self.0
-    }
-
-    fn endpoint(&self) -> &Endpoint {
-        &self.1
-    }
-
-    fn can(&self) -> &'static [ActionKind] {
-        &[]
-    }
-
-    fn run<'a>(&'a self, _: &'a mut Port) -> BoxFuture<'a, Result<(), DriverError>> {
-        std::future::ready(Ok(())).boxed()
-    }
-}
-
-impl DeviceKind for Probe {
-    fn name(&self) -> &'static str {
-        "scanner.probe"
-    }
-
-    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
-
-    fn schemas(&self) -> Schemas {
-        Schemas { facts: schema_for!(Facts), settings: schema_for!(Choices) }
-    }
-
-    fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
-        let mut mistakes = Vec::new();
-        if !matches!(raw.endpoint, Endpoint::Serial(_)) {
-            let message = "not on a serial line".to_owned();
-            mistakes.push(raw.settings.error(raw.endpoint_span, "wrong-endpoint", message, "serial:PATH".to_owned()));
-        }
-        match raw.facts.read::<Facts>() {
-            Err(more) => mistakes.extend(more),
-            Ok(facts) if *facts.baud.get_ref() == 0 => {
-                let message = "`baud` is 0".to_owned();
-                mistakes.push(raw.facts.error(facts.baud.span(), "invalid-value", message, "such as 9600".to_owned()));
-            }
-            Ok(_) => {}
-        }
-        let (choices, more) = raw.settings.salvage::<Choices>();
-        mistakes.extend(more);
-        if let Some(window) = choices.and_then(|choices| choices.repeat_window)
-            && let Err(error) = units::parse_duration(window.get_ref())
-        {
-            let help = units::DURATION_HELP.to_owned();
-            mistakes.push(raw.settings.error(window.span(), "invalid-value", error.to_string(), help));
-        }
-        if mistakes.is_empty() { Ok(Box::new(ProbeDevice(raw.id, raw.endpoint))) } else { Err(mistakes) }
-    }
-}
+use crate::types::Severity;
+use probe::Probe;
 
 static KINDS: &[&dyn DeviceKind] = &[&Probe];
 
@@ -204,8 +106,12 @@ fn assert_found(name: &str, text: &str, expected: &[(&str, usize, usize)]) {
     let Err(refused) = result else { panic!("{name} was accepted") };
     for mistake in &refused.diagnostics {
         assert!(!mistake.message.is_empty() && !mistake.help.is_empty(), "{name}: {mistake:?}");
+        let documented = CODES_PAGE.contains(&format!("`{}`", mistake.code));
+        assert!(documented, "{name}: `{}` is not in docs/configuration.md", mistake.code);
     }
 }
+
+const CODES_PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md"));
 
 /// A device of eight lines fewer than one has to write: lines 6 to 9 after [`HEAD`].
 fn device(id: &str, profile: &str, endpoint: &str) -> String {
@@ -550,7 +456,7 @@ fn too_much_of_anything_is_bounded() {
     let keys: String = (0..2_000).map(|n| format!("k{n} = 1\n")).collect();
     let Err(refused) = load_text_here(&format!("{HEAD}{keys}")) else { panic!("accepted") };
     assert_eq!(refused.diagnostics.len(), limits::DIAGNOSTICS + 1);
-    let lines = "= 1\n".repeat(limits::FILE_BYTES as usize / 4);
+    let lines = "= 1\n".repeat(256 * 1024);
     let Err(refused) = load_text_here(&lines) else { panic!("accepted") };
     assert_eq!(refused.diagnostics.len(), limits::DIAGNOSTICS + 1);
     let keys: String = (0..100_000).map(|n| format!("k{n}=1\n")).collect();

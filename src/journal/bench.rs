@@ -149,6 +149,14 @@ pub async fn run(directory: &Path, commits: u64, clock: &Clock) -> Result<Report
     Ok(Report { event_bytes, fsync, groups, form: form(clock), load: [before, load()] })
 }
 
+/// The disk's floor: one 4 KiB page at the end of a growing file, fdatasync'ed, so many times.
+///
+/// # Errors
+/// See [`BenchError`].
+pub fn fsync_append(directory: &Path, clock: &Clock, times: u64) -> Result<Percentiles, BenchError> {
+    fsyncs(directory, clock, times, |n| n * 4096)
+}
+
 async fn measure(directory: &Path, group: usize, commits: u64, clock: &Clock) -> Result<GroupReport, BenchError> {
     let place = fresh(directory, "journal")?;
     let (journal, _) = Journal::open(Settings::new(&place), clock.clone()).map_err(BenchError::Journal)?;
@@ -317,7 +325,8 @@ fn summary(group: usize, latencies: Vec<Duration>) -> Run {
     Run { events, events_per_s: events as f64 / seconds, commit_us: percentiles(latencies) }
 }
 
-fn percentiles(mut latencies: Vec<Duration>) -> Percentiles {
+/// Percentiles of latencies; of none, zeros.
+pub fn percentiles(mut latencies: Vec<Duration>) -> Percentiles {
     latencies.sort_unstable();
     let at = |percent: usize| {
         let place = (latencies.len().saturating_sub(1)) * percent / 100;
@@ -342,7 +351,8 @@ fn written() -> u64 {
     value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }
 
-fn load() -> String {
+/// Load averages of 1, 5 and 15 minutes, as the kernel writes them.
+pub fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

@@ -13,7 +13,8 @@ const BATCH: usize = 64;
 /// How long to wait before a journal that could not write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Appends what a device says until its port is gone (`Ok`) or the journal is (`Err`).
+/// Appends what a device says until its port is gone (`Ok`) or the journal is (`Err`: closed, or found damaged, which
+/// the next start mends).
 ///
 /// A journal that is full or cannot write is tried again for ever, with `journal.full` standing: the device's queue
 /// fills, its driver waits, and nothing that was said is lost while the box has power. Telemetry gives way first.
@@ -34,7 +35,7 @@ async fn store(mut batch: Vec<Draft>, journal: &Journal, conditions: &Conditions
     while !batch.is_empty() {
         match journal.append(batch.clone()).await {
             Ok(_) => break,
-            Err(JournalError::Closed) => return Err(JournalError::Closed),
+            Err(error) if matches!(error, JournalError::Closed) || error.is_damage() => return Err(error),
             Err(error @ JournalError::TooLarge { .. }) => {
                 batch = store_singly(batch, journal).await?;
                 tracing::error!(%error, "an event was too long to be stored and is lost");

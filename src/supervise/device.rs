@@ -2,15 +2,22 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Backoff;
 use super::circle::panic_words;
+use crate::backoff::Backoff;
 use crate::device::{Device, DriverError, Port, limits};
 use crate::observe::DeviceState;
+
+/// First and longest wait before a failed driver is started again; full jitter.
+const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+const BACKOFF_CAP: Duration = Duration::from_secs(60);
+/// A run that lasted this long was healthy: waiting begins anew.
+const HEALTHY: Duration = Duration::from_secs(300);
 
 /// Asks for a device's driver to be started anew.
 pub type Restart = Arc<Notify>;
@@ -19,7 +26,7 @@ pub type Restart = Arc<Notify>;
 /// cable may be out for days. Actions that a failed driver left open end as indeterminate.
 pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart, stop: CancellationToken) {
     let clock = port.clock.clone();
-    let mut backoff = Backoff::device();
+    let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
     let mut trouble = Trouble::default();
     while !stop.is_cancelled() {
         port.stop = stop.child_token();
@@ -41,7 +48,10 @@ pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart
             Ended::Failed(words) => {
                 trouble.tell(device.id().as_str(), words);
                 port.scope.state(DeviceState::BackingOff);
-                backoff.after(started, &clock)
+                if clock.now() - started >= HEALTHY {
+                    backoff.reset();
+                }
+                backoff.next(&clock)
             }
         };
         tokio::select! {

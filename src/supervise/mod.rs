@@ -6,11 +6,9 @@
 //!
 //! This module holds the only `spawn` of the daemon; every task it starts is owned by a [`Circle`].
 
-mod backoff;
 mod circle;
 mod device;
 
-pub use backoff::Backoff;
 pub use circle::{Circle, Ending};
 pub use device::{Restart, supervise};
 

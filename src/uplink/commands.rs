@@ -5,13 +5,13 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::connect;
 use super::fault::Fault;
 use super::health::Part;
 use super::limits;
 use super::link::{Link, Signal};
 use super::{Shared, UplinkError};
+use crate::backoff::Backoff;
 use crate::journal::{Accepted, Intake, JournalError};
 use crate::types::{Condition, Event};
 use crate::wire::cloud::{Unparsed, parse_command};
@@ -71,10 +71,12 @@ async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<st
         let silence = heard + shared.settings.pace.silence;
         tokio::select! {
             signal = link.next() => match signal {
-                Signal::Incoming(Packet::Publish(publish)) => command(shared, &link, &publish, repeats).await?,
-                Signal::Incoming(Packet::SubAck(ack)) => subscription(shared, &ack)?,
-                Signal::Incoming(_) => {}
-                Signal::Ended(error) => return Err(Fault::from(&error).into()),
+                Signal::Incoming(packet) => match &*packet {
+                    Packet::Publish(publish) => command(shared, &link, publish, repeats).await?,
+                    Packet::SubAck(ack) => subscription(shared, ack)?,
+                    _ => {}
+                },
+                Signal::Ended(error) => return Err(Fault::from(&*error).into()),
             },
             () = sleep_until(silence.into()) => {
                 let silence = shared.settings.pace.silence;

@@ -1,8 +1,7 @@
 //! How to connect: options of the client crate, which we trust for one connection and no longer.
 //!
-//! Three of its defaults would hurt: packets above 10 KiB end the connection in both directions, 65,535 publishes may
-//! be in flight (and memory for them is set aside), and a session that the broker kept is refused when the client is
-//! new.
+//! Three of its defaults would hurt: incoming packets above 10 KiB end the connection, 65,535 publishes may be in
+//! flight (and memory for them is set aside), and a session that the broker kept is refused when the client is new.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

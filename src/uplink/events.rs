@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::connect;
 use super::fault::Fault;
 use super::health::Part;
@@ -20,6 +19,7 @@ use super::limits;
 use super::link::{Link, Signal};
 use super::outbox::{Careful, Hopeless, Outbox, Verdict};
 use super::{Shared, UplinkError};
+use crate::backoff::Backoff;
 use crate::journal::{Head, Journal, JournalError};
 use crate::types::{Body, Class, Condition, Draft, Event, Notice, Row};
 use crate::wire::cloud::{Encoded, Source, State, Topics};
@@ -374,7 +374,7 @@ impl<'a> Session<'a> {
                 self.heard = self.shared.clock.now();
                 Ok(())
             }
-            Signal::Ended(error) => Err(Fault::from(&error)),
+            Signal::Ended(error) => Err(Fault::from(&*error)),
         }
     }
 

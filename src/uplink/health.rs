@@ -49,17 +49,15 @@ impl Health {
 
     fn change(&self, part: Part, now: Option<(Condition, String)>) {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match &now {
-            Some(now) => given.insert(part, now.clone()),
-            None => given.remove(&part),
-        };
-        match (before.map(|(condition, _)| condition), &now) {
+        let before = given.remove(&part).map(|(condition, _)| condition);
+        let now = now.map(|now| &*given.entry(part).or_insert(now));
+        match (before, now) {
             (None, None) => return,
             (Some(before), Some((condition, _))) if before == *condition => {}
             (_, Some((condition, detail))) => {
-                tracing::warn!(code = condition.code(), ?part, detail, "{}", condition.text());
+                tracing::debug!(code = condition.code(), ?part, detail, "{}", condition.text());
             }
-            (Some(before), None) => tracing::info!(code = before.code(), ?part, "the uplink goes on"),
+            (Some(before), None) => tracing::debug!(code = before.code(), ?part, "the uplink goes on"),
         }
         for condition in CONDITIONS {
             let detail = given.values().find(|(is, _)| *is == condition).map(|(_, detail)| detail.clone());

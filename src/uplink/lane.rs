@@ -304,7 +304,3 @@ fn encode(source: &Source, stamp: &Stamp, room: Room, events: &[Event]) -> Optio
         Encoded::Oversized { .. } => None,
     }
 }
-
-#[cfg(test)]
-#[path = "lane_tests.rs"]
-mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Publishes in flight at once, over all classes.
 pub(super) const WINDOW: usize = 16;
-/// Of these, how many records must leave to money, and telemetry to both: a slot for the more important is always free.
+/// Of these, how many records leave to money, and telemetry to both: a slot for the more important is always free.
 pub(super) const KEPT_FROM_RECORD: usize = 2;
 /// See [`KEPT_FROM_RECORD`].
 pub(super) const KEPT_FROM_TELEMETRY: usize = 4;

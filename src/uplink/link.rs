@@ -14,9 +14,9 @@ use super::limits;
 #[derive(Debug)]
 pub(super) enum Signal {
     /// A packet; the answers to publishes come by their notices instead.
-    Incoming(Packet),
+    Incoming(Box<Packet>),
     /// It is over.
-    Ended(ConnectionError),
+    Ended(Box<ConnectionError>),
 }
 
 /// One connection. Dropping it closes the socket.
@@ -40,11 +40,11 @@ impl Link {
         driver.spawn(drive(eventloop, sender));
         let patience = limits::CONNECT + Duration::from_secs(1);
         let packet_bytes = match timeout(patience, signals.recv()).await {
-            Ok(Some(Signal::Incoming(Packet::ConnAck(ack)))) => most(&ack),
-            Ok(Some(Signal::Ended(error))) => return Err(Fault::from(&error)),
-            Ok(Some(Signal::Incoming(other))) => {
-                return Err(Fault::away(format!("the broker began with {:?}", other.packet_type())));
-            }
+            Ok(Some(Signal::Incoming(packet))) => match &*packet {
+                Packet::ConnAck(ack) => most(ack),
+                other => return Err(Fault::away(format!("the broker began with {:?}", other.packet_type()))),
+            },
+            Ok(Some(Signal::Ended(error))) => return Err(Fault::from(&*error)),
             Ok(None) => return Err(Fault::away("the connection ended without a word")),
             Err(_) => return Err(Fault::away("the broker did not answer the connection in time")),
         };
@@ -53,7 +53,7 @@ impl Link {
 
     /// The next that comes. Safe to cancel.
     pub(super) async fn next(&mut self) -> Signal {
-        self.signals.recv().await.unwrap_or(Signal::Ended(ConnectionError::RequestsDone))
+        self.signals.recv().await.unwrap_or(Signal::Ended(Box::new(ConnectionError::RequestsDone)))
     }
 }
 
@@ -65,10 +65,10 @@ async fn drive(mut eventloop: EventLoop, signals: mpsc::Sender<Signal>) {
     loop {
         let signal = match eventloop.poll().await {
             Ok(Event::Incoming(Packet::PubAck(_))) => continue,
-            Ok(Event::Incoming(packet)) => Signal::Incoming(packet),
+            Ok(Event::Incoming(packet)) => Signal::Incoming(Box::new(packet)),
             Ok(_) => continue,
             Err(error) => {
-                let _ = signals.send(Signal::Ended(error)).await;
+                let _ = signals.send(Signal::Ended(Box::new(error))).await;
                 return;
             }
         };

@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 
 use rumqttc::PubAckReason;
 
-use super::backoff::Backoff;
 use super::lane::{Lane, Outgoing, Room, Settled, Suspect};
 use super::limits;
 use super::settings::Pace;
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::types::{Class, DropReason, Event, Row, Seq};
 use crate::wire::cloud::Source;

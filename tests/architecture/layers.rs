@@ -139,7 +139,7 @@ fn the_layer_table_is_the_one_that_was_decided() {
         ("journal", "clock observe types"),
         ("uplink", "clock journal observe types wire"),
         ("router", "clock device journal observe types"),
-        ("supervise", "clock device observe types"),
+        ("supervise", "backoff clock device observe types"),
         ("config", "device devices::CATALOGUE transport types"),
         ("console", "clock journal observe types wire"),
         ("sim", "clock transport types wire"),

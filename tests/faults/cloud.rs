@@ -49,7 +49,7 @@ impl Cloud {
                     Ok(Event::Incoming(Packet::PubAck(ack))) => acks.send(ack.reason as u8).await.unwrap(),
                     Ok(Event::Incoming(Packet::SubAck(_))) => subscribed.send(()).await.unwrap(),
                     Ok(_) => {}
-                    // waits: before the next connection is tried
+                    // waits: the broker is away; it is tried again at this interval
                     Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }

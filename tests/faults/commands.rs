@@ -146,6 +146,7 @@ async fn commands_through_a_cut_wire_are_each_filed_once() {
     }
     let all_filed = async {
         while open_ids(&shop).await.len() < 300 {
+            // waits: the interval at which the level is looked at
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

@@ -13,8 +13,8 @@ use crate::cloud::{Cloud, message};
 use crate::shop::{BOUND, Oracle, Shop, compare, complete, pace};
 
 /// A mosquitto of our own on a free port; its sessions survive an orderly stop.
-struct Mosquitto {
-    port: u16,
+pub struct Mosquitto {
+    pub port: u16,
     config: PathBuf,
     child: Option<Child>,
     _dir: tempfile::TempDir,
@@ -22,7 +22,7 @@ struct Mosquitto {
 
 impl Mosquitto {
     /// `None`, loudly, where it is not installed.
-    fn start(settings: &str) -> Option<Self> {
+    pub fn start(settings: &str) -> Option<Self> {
         let Some(binary) = binary() else {
             eprintln!("SKIPPED: mosquitto is not installed (Debian: mosquitto)");
             return None;
@@ -52,6 +52,7 @@ impl Mosquitto {
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             looks += 1;
             assert!(looks < 1_000, "mosquitto does not listen");
+            // waits: the interval at which the level is looked at
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -271,6 +271,7 @@ async fn the_status_says_online_and_offline_whichever_way_it_ends() {
     let until = async |broker: &Broker, word: &str| {
         let reached = async {
             while !status(broker).contains(word) {
+                // waits: the interval at which the level is looked at
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

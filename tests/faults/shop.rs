@@ -41,12 +41,18 @@ pub struct Shop {
 
 impl Shop {
     pub fn new(broker: &str, pace: Pace) -> Self {
+        Self::with(broker, pace, |_| {})
+    }
+
+    /// With other settings than the usual.
+    pub fn with(broker: &str, pace: Pace, change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::system(Trust::Trusted);
         let (journal, _) = Journal::open(journal::Settings::new(dir.path()), clock.clone()).unwrap();
         let conditions = Conditions::new(clock.clone());
         let (store, gateway) = (StoreId::new("test-store").unwrap(), GatewayId::new("gw-1").unwrap());
-        let settings = Settings { pace, ..Settings::new(broker.parse().unwrap(), store, gateway, "0.0.0") };
+        let mut settings = Settings { pace, ..Settings::new(broker.parse().unwrap(), store, gateway, "0.0.0") };
+        change(&mut settings);
         let uplink = Uplink::new(settings, journal.clone(), conditions.clone(), clock.clone());
         let (stop, tasks) = (CancellationToken::new(), JoinSet::new());
         Self { journal, conditions, clock, uplink, stop, tasks, _dir: dir }

@@ -1,12 +1,17 @@
 //! `smartstore bench`: repeatable measurements, each beside its limit in the same run.
 
-mod figures;
 mod idle;
 mod scanner;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use super::exit::{Exit, tell};
+use super::until_told::{Told, until_told};
+use crate::clock::{Clock, Trust};
+use crate::journal::bench::{self, Report};
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +31,12 @@ enum What {
 /// Arguments of `bench journal`.
 #[derive(Debug, clap::Args)]
 struct JournalArgs {
+    /// Commits per group size and side.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(5..=1_000_000))]
+    commits: u64,
+    /// A directory on the disk to measure; the system's temporary one without it.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Answer as one JSON document.
     #[arg(long)]
     json: bool,
@@ -45,6 +56,54 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn journal(_args: &JournalArgs) -> anyhow::Result<()> {
-    anyhow::bail!("not merged yet")
+fn journal(args: &JournalArgs) -> anyhow::Result<()> {
+    let directory = working_directory(args.dir.as_deref())?;
+    let clock = Clock::system(Trust::Trusted);
+    let measured = until_told(async |stop| {
+        tokio::select! {
+            report = bench::run(directory.path(), args.commits, &clock) => Some(report),
+            () = stop.cancelled() => None,
+        }
+    });
+    let Told::Ended(Some(report)) = measured? else { anyhow::bail!("interrupted") };
+    let report = report?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        show_journal(&report);
+    }
+    Ok(())
+}
+
+fn show_journal(report: &Report) {
+    let Report { event_bytes, fsync, groups, form, load } = report;
+    println!("load before {}, after {}", load[0], load[1]);
+    println!("fdatasync of 4 KiB: in place p50 {} us, appended p50 {} us", fsync.in_place_us.p50, fsync.append_us.p50);
+    for group in groups {
+        let (ours, bare) = (&group.journal, &group.bare);
+        println!(
+            "group {:>3}: {:>7.0} events/s durable, bare SQLite {:>7.0}, ratio {:.2}; commit p50 {} us, p99 {} us, bare p50 {} us",
+            group.group,
+            ours.events_per_s,
+            bare.events_per_s,
+            group.ratio,
+            ours.commit_us.p50,
+            ours.commit_us.p99,
+            bare.commit_us.p50
+        );
+        println!(
+            "           {:.0} block bytes for an event of {event_bytes}, deletion included: {:.1}x",
+            group.block_bytes_per_event, group.write_amplification
+        );
+    }
+    println!("stored form: {:.0} encoded/s, {:.0} decoded/s", form.encoded_per_s, form.decoded_per_s);
+}
+
+/// A directory that is removed afterwards, on the disk that is to be measured.
+fn working_directory(on: Option<&Path>) -> anyhow::Result<tempfile::TempDir> {
+    let made = match on {
+        Some(parent) => tempfile::tempdir_in(parent),
+        None => tempfile::tempdir(),
+    };
+    made.context("cannot make a working directory")
 }

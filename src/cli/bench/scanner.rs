@@ -2,22 +2,24 @@
 //! journal. The limit in the same run is the disk's own `fdatasync`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::figures::{Load, Percentiles, fsync_floor};
 use super::idle::{self, Idle};
 use crate::app::App;
+use crate::cli::sim::SETTLED;
 use crate::cli::until_told::{Told, until_told};
 use crate::clock::{Clock, Trust};
 use crate::config;
 use crate::journal::Journal;
-use crate::sim::pty::PtyLine;
-use crate::types::{Body, Observation, Row};
+use crate::journal::bench::{Percentiles, fsync_append, load, percentiles};
+use crate::sim::pty::{Knobs, ScannerPty};
+use crate::sim::scanner::{Answers, Do, Print, Scanner, Setup};
+use crate::types::{Body, Observation, Row, Symbology};
+use crate::wire::scan::Terminator;
 
 /// Longest wait for a code that was written.
 const LOST_AFTER: Duration = Duration::from_secs(10);
@@ -37,24 +39,29 @@ pub(super) struct Args {
     /// Answer as one JSON document.
     #[arg(long)]
     json: bool,
+    /// A directory on the disk to measure; the system's temporary one without it.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
 struct Answer {
     rate_per_s: u32,
+    codes: u32,
     byte_in_to_durable: Percentiles,
     fdatasync_4k: Percentiles,
     /// Median of the road over the disk's own median.
     ratio_to_fdatasync_p50: f64,
     idle: Idle,
-    load: Load,
+    /// Load averages of 1, 5 and 15 minutes.
+    load: String,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let directory = tempfile::tempdir().context("cannot make a working directory")?;
+    let directory = super::working_directory(args.dir.as_deref())?;
     let clock = Clock::system(Trust::Trusted);
-    let load = Load::now();
-    let fdatasync_4k = fsync_floor(directory.path(), 300, &clock)?;
+    let load = load();
+    let fdatasync_4k = fsync_append(directory.path(), &clock, 300)?;
     let road = match until_told(async |stop| measure(args, directory.path(), &clock, stop).await)? {
         Told::Ended(measured) => measured?,
         Told::Twice => anyhow::bail!("interrupted"),
@@ -63,9 +70,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     std::fs::write(&idle_config, configuration("serial:not-there", "idle-data", true))?;
     let idle = idle::measure(&idle_config, Duration::from_secs(args.idle_s), &clock)?;
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a latency")]
-    let ratio = road.p50_us as f64 / fdatasync_4k.p50_us.max(1) as f64;
+    let ratio = road.p50 as f64 / fdatasync_4k.p50.max(1) as f64;
     let answer = Answer {
         rate_per_s: args.rate,
+        codes: args.codes,
         byte_in_to_durable: road,
         fdatasync_4k,
         ratio_to_fdatasync_p50: ratio,
@@ -78,39 +86,39 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn configuration(endpoint: &str, data_dir: &str, console: bool) -> String {
     let console = if console { "[console]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
     format!(
-        "[store]\nid = \"bench\"\ntimezone = \"UTC\"\n\
-         [gateway]\nid = \"gw-1\"\ndata_dir = {data_dir:?}\nclock = \"trusted\"\n\
+        "[store]\nid = \"bench\"\ntimezone = \"UTC\"\n[gateway]\nid = \"gw-1\"\ndata_dir = {data_dir:?}\nclock = \"trusted\"\n\
          {console}[[device]]\nid = \"scanner-1\"\nprofile = \"scanner/generic-serial\"\nendpoint = {endpoint:?}\n"
     )
 }
 
-async fn measure(
-    args: &Args,
-    directory: &Path,
-    clock: &Clock,
-    stop: CancellationToken,
-) -> anyhow::Result<Percentiles> {
-    let mut line = PtyLine::open(&directory.join("scanner"))?;
-    let text = configuration(&line.endpoint(), "data", false);
+async fn measure(args: &Args, directory: &Path, clock: &Clock, stop: CancellationToken) -> anyhow::Result<Percentiles> {
+    let link = directory.join("scanner");
+    let setup = Setup { terminator: Terminator::Cr, answers: Answers::Never, aim_ids: false };
+    let (knobs, pty) = ScannerPty::new(&link, None, Scanner::new(setup), clock.clone())?;
+    let text = configuration(&format!("serial:{}", link.display()), "data", false);
     let loaded = config::load_text(&text, Path::new("bench.toml"), directory, None)
         .map_err(|refused| anyhow::anyhow!("the benchmark's own configuration: {:?}", refused.diagnostics))?;
     let app = App::build(loaded).await?;
     let journal = app.journal().clone();
     let stop_app = stop.child_token();
-    let running = app.run(stop_app.clone());
     let scan = async {
-        let measured = scan_all(args, &mut line, &journal, clock).await;
+        let measured = scan_all(args, &knobs, &journal, clock).await;
         stop_app.cancel();
         measured
     };
-    let (ended, measured) = tokio::join!(running, scan);
+    let (ended, line, measured) = tokio::join!(app.run(stop_app.clone()), pty.run(stop_app.clone()), scan);
     ended?;
+    line?;
     measured
 }
 
 /// Writes the codes at their rate and waits for each on disk. A code is written whole, terminator last.
-async fn scan_all(args: &Args, line: &mut PtyLine, journal: &Journal, clock: &Clock) -> anyhow::Result<Percentiles> {
-    line.wait_until_held(LOST_AFTER).await?;
+async fn scan_all(args: &Args, scanner: &Knobs, journal: &Journal, clock: &Clock) -> anyhow::Result<Percentiles> {
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    while scanner.line_baud().is_none() {
+        look.tick().await;
+    }
+    tokio::time::sleep(SETTLED).await;
     let mut head = journal.head();
     let mut row = head.borrow_and_update().row;
     let mut written: BTreeMap<String, Instant> = BTreeMap::new();
@@ -121,8 +129,9 @@ async fn scan_all(args: &Args, line: &mut PtyLine, journal: &Journal, clock: &Cl
         tokio::select! {
             _ = tick.tick(), if number < args.codes => {
                 let code = format!("BENCH{number:09}");
-                line.write(format!("{code}\r").as_bytes()).await?;
-                written.insert(code, clock.now());
+                written.insert(code.clone(), clock.now());
+                let symbology = Symbology { code: b'Q', modifier: b'1' };
+                scanner.act(Do::Scan(Print { symbology, text: code })).await;
                 number += 1;
             }
             changed = head.changed() => {
@@ -133,7 +142,7 @@ async fn scan_all(args: &Args, line: &mut PtyLine, journal: &Journal, clock: &Cl
             () = tokio::time::sleep(LOST_AFTER) => anyhow::bail!("{} codes were lost", written.len()),
         }
     }
-    Ok(Percentiles::of(samples))
+    Ok(percentiles(samples))
 }
 
 async fn collect(
@@ -159,15 +168,16 @@ fn show(answer: &Answer, json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(answer)?);
         return Ok(());
     }
-    let Answer { rate_per_s, byte_in_to_durable: road, fdatasync_4k: disk, idle, load, .. } = answer;
-    println!("load {} on {} cores", load.load_1min, load.cores);
+    let Answer { rate_per_s, byte_in_to_durable: road, fdatasync_4k: disk, ratio_to_fdatasync_p50, idle, load, .. } =
+        answer;
+    println!("load {load}");
     println!(
-        "last byte to durable event, {} codes at {rate_per_s}/s: p50 {} us, p99 {} us, max {} us",
-        road.count, road.p50_us, road.p99_us, road.max_us
+        "last byte to durable event, {} codes at {rate_per_s}/s: p50 {} us, p90 {} us, p99 {} us, max {} us",
+        answer.codes, road.p50, road.p90, road.p99, road.max
     );
     println!(
-        "fdatasync of 4 KiB on the same disk: p50 {} us, p99 {} us; ratio of the medians {:.2}",
-        disk.p50_us, disk.p99_us, answer.ratio_to_fdatasync_p50
+        "fdatasync of 4 KiB on the same disk: p50 {} us, p99 {} us; ratio of the medians {ratio_to_fdatasync_p50:.2}",
+        disk.p50, disk.p99
     );
     println!(
         "idle daemon: ready after {:.1} ms, {} KiB resident ({} KiB anonymous), {:.2} % of a core over {} s",

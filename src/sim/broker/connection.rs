@@ -16,6 +16,7 @@ use super::session::Attached;
 use super::wire::{Wire, WireError};
 
 /// What became of a connection that was let in.
+#[derive(Clone, Copy)]
 enum End {
     /// The client took leave; it may have changed how long its session stays.
     Leave { will: bool, expiry_s: Option<u32> },

@@ -1,31 +1,33 @@
-//! Waiting between attempts.
+//! Waiting between attempts: exponential back-off with full jitter, shared by devices and uplink.
 
 use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): anything between nothing and a bound that doubles.
+/// Full jitter (Brooker, "Exponential Backoff And Jitter", 2015): anything between nothing and a bound that doubles,
+/// so that 200,000 gateways do not knock on a returning broker's door together.
 #[derive(Debug, Clone)]
-pub(super) struct Backoff {
+pub struct Backoff {
     first: Duration,
     cap: Duration,
     attempt: u32,
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, cap: Duration) -> Self {
+    /// The first bound, and the highest it doubles to.
+    pub const fn new(first: Duration, cap: Duration) -> Self {
         Self { first, cap, attempt: 0 }
     }
 
     /// How long to wait before the next attempt.
-    pub(super) fn next(&mut self, clock: &Clock) -> Duration {
+    pub fn next(&mut self, clock: &Clock) -> Duration {
         let bound = self.first.saturating_mul(1 << self.attempt.min(16)).min(self.cap);
         self.attempt = self.attempt.saturating_add(1);
         bound.mul_f64(clock.random_fraction())
     }
 
     /// It went well.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.attempt = 0;
     }
 }

@@ -1,0 +1,145 @@
+//! `smartstore demo`: a whole store in one process, on embedded defaults.
+//!
+//! The daemon is the real one; only the other ends are ours: a scanner behind a pseudo-terminal and a broker on
+//! loopback. The story pulls the scanner's cable, disturbs its line and takes the broker away for a while. At the
+//! end three counts must agree: codes the scanner sent (its own count of complete ones), codes in the journal, and
+//! codes that arrived at the broker.
+
+mod script;
+mod tally;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use super::exit::{Exit, tell};
+use super::sim::GRAMMARS;
+use super::until_told::{Told, until_told};
+use crate::app::App;
+use crate::clock::{Clock, Trust};
+use crate::config;
+use crate::observe::{LogFormat, init_logging};
+use crate::sim::broker::{Broker, Limits};
+use crate::sim::pty::{Knobs, ScannerPty};
+use crate::sim::scanner::{Answers, Scanner, Setup};
+use crate::wire::scan::Terminator;
+use tally::{Counts, Tally};
+
+/// Publishes the broker remembers between two looks.
+const RECORD: usize = 100_000;
+/// How long the backlog may take to drain after the last code.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How long, such as `60s` or `5m`; at least 10s.
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
+    run_for: Duration,
+    /// Where to put journal, configuration and lines; kept. Without it, a temporary directory that is removed.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Where the console listens; port 0 chooses a free one. Loopback only.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8480")]
+    listen: SocketAddr,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = crate::types::units::parse_duration(text).map_err(|error| error.to_string())?;
+    if span < Duration::from_secs(10) { Err("the story needs at least 10s".to_owned()) } else { Ok(span) }
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    init_logging("warn", LogFormat::Text);
+    match until_told(async |stop| demo(args, stop).await).map_err(anyhow::Error::from) {
+        Ok(Told::Ended(Ok(true))) => ExitCode::SUCCESS,
+        Ok(Told::Ended(Ok(false)) | Told::Twice) => Exit::Failed.into(),
+        Ok(Told::Ended(Err(error))) | Err(error) => {
+            tell(error.as_ref());
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// The other ends of everything.
+struct World {
+    broker: Broker,
+    scanner: Knobs,
+    tally: Tally,
+    clock: Clock,
+}
+
+/// Tells the story; `true`: the three counts agree.
+async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
+    let temporary = if args.dir.is_none() { Some(tempfile::tempdir()?) } else { None };
+    let directory = match (&args.dir, &temporary) {
+        (Some(directory), _) => std::path::absolute(directory)?,
+        (None, Some(temporary)) => temporary.path().to_owned(),
+        (None, None) => anyhow::bail!("no directory"),
+    };
+    std::fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let clock = Clock::system(Trust::Trusted);
+    let limits = Limits { record: RECORD, ..Limits::default() };
+    let broker = Broker::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits, clock.clone()).await?;
+    let link = directory.join("scanner-1");
+    let setup = Setup { terminator: Terminator::Cr, answers: Answers::Crc, aim_ids: false };
+    let (scanner, pty) = ScannerPty::new(&link, Some(9600), Scanner::new(setup), clock.clone())
+        .with_context(|| format!("cannot make the scanner's line {}", link.display()))?;
+    let app = App::build(configuration(args, &directory, &broker.url())?).await?;
+    announce(&app, &directory, &broker, &link);
+    let world = World { broker, scanner, tally: Tally::new(app.journal().clone()), clock };
+    let (stop_app, stop_pty) = (CancellationToken::new(), CancellationToken::new());
+    let story = async {
+        let told = script::tell_story(args.run_for, world, &stop).await;
+        stop_app.cancel();
+        stop_pty.cancel();
+        told
+    };
+    let (ran, line, told) = tokio::join!(app.run(stop_app.clone()), pty.run(stop_pty.clone()), story);
+    ran?;
+    line.context("the scanner's line failed")?;
+    Ok(summary(&told?))
+}
+
+fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<config::Loaded> {
+    let text = format!(
+        "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n[gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n\n\
+         [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n[[device]]\nid = \"scanner-1\"\n\
+         profile = \"scanner/gm65\"\nendpoint = \"serial:{}\"\n",
+        args.listen,
+        directory.join("scanner-1").display(),
+    );
+    let file = directory.join("store.toml");
+    std::fs::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    config::load_text(&text, &file, directory, None).map_err(|refused| {
+        anyhow::anyhow!(
+            "the demo cannot be configured so:\n{}",
+            config::text(&refused.diagnostics, &refused.sources, false)
+        )
+    })
+}
+
+fn announce(app: &App, directory: &Path, broker: &Broker, link: &Path) {
+    if let Some(console) = app.console_address() {
+        println!("console  http://{console}/");
+    }
+    println!("broker   {}", broker.url());
+    println!("scanner  serial:{}", link.display());
+    println!("files    {}", directory.display());
+    println!();
+}
+
+fn summary(counts: &Counts) -> bool {
+    let Counts { sent, stored, delivered, repeated, .. } = *counts;
+    println!();
+    println!("sent      {sent:>6}  complete codes that left the scanner");
+    println!("stored    {stored:>6}  codes in the journal");
+    println!("delivered {delivered:>6}  different codes at the broker, {repeated} of them came more than once");
+    let agree = sent == stored && stored == delivered && sent > 0;
+    println!("{}", if agree { "nothing lost, nothing invented" } else { "THE COUNTS DO NOT AGREE" });
+    agree
+}
