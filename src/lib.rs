@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `types` | – |
 //! | `clock` | `types` |
-//! | `backoff` | `clock` |
+//! | `backoff` | `types clock` |
 //! | `wire` | `types` |
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |

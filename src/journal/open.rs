@@ -177,8 +177,8 @@ fn meta(conn: &Connection) -> rusqlite::Result<Option<(Epoch, bool)>> {
     Ok(row.and_then(|(epoch, clean)| Some((Epoch(Uuid::parse_str(&epoch).ok()?), clean))))
 }
 
-/// SQLite's own check of the small tables, or of everything, stopped when the budget is used up: what it has
-/// not reached is checked when it is read.
+/// SQLite's own check of the small tables, or of everything, stopped when the budget is used up: what it has not
+/// reached is checked when it is read.
 fn quick_check(conn: &mut Connection, clock: &Clock, budget: Duration, everything: bool) -> rusqlite::Result<bool> {
     let (watch, until) = (clock.clone(), clock.now() + budget);
     conn.progress_handler(1000, Some(move || watch.now() >= until))?;

@@ -61,13 +61,15 @@ fn notes(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-/// A sleep in a test is a guess about time. Where time itself is the subject, the line says what it waits for.
+/// A sleep in a test is a guess about time. Right behind a `while` it is the interval at which a level is looked at;
+/// where time itself is the subject, the line says what it waits for.
 fn sleeps(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for reference in source.references.iter().filter(|reference| reference.in_test) {
         let Target::Outside(path) = &reference.to else { continue };
         let is_sleep = path.last().is_some_and(|last| last == "sleep") && calls(source, reference.line, "sleep");
-        if is_sleep && !source.says_near(reference.line, 2, "// waits: ") {
+        let is_interval = source.says_near(reference.line, 3, "while ");
+        if is_sleep && !is_interval && !source.says_near(reference.line, 2, "// waits: ") {
             let message =
                 "a test may not sleep: wait for a level with a bound, or say `// waits: …` why time is the subject";
             findings.push(source.finding(reference.line, message));
@@ -149,6 +151,7 @@ fn a_planted_sleep_in_a_test_is_found() {
         "tests/a.rs",
         "fn f() {\n    // waits: the debounce itself is the subject\n    std::thread::sleep(d);\n}",
     ));
+    assert_none(&planted("tests/a.rs", "fn f() {\n    while !is_there() {\n        std::thread::sleep(d);\n    }\n}"));
     assert_none(&planted("src/a.rs", "async fn f() { tokio::time::sleep(d).await }"));
 }
 

@@ -72,7 +72,8 @@ fn unescaped(text: &str) -> Option<String> {
     Some(plain)
 }
 
-/// USB 2.0, 5.7.4: a low-speed interrupt endpoint, as most scanners in keyboard mode have, is asked every 10 ms at most.
+/// USB 2.0, 5.7.4: a low-speed interrupt endpoint, as most scanners in keyboard mode have, is asked every 10 ms at
+/// most.
 const LOW_SPEED_INTERVAL: Duration = Duration::from_millis(10);
 
 struct Keyboard {
@@ -83,6 +84,7 @@ struct Keyboard {
 impl Keyboard {
     fn report(&mut self, modifiers: u8, usage: u8) -> io::Result<()> {
         self.reports.write_all(&[modifiers, 0, usage, 0, 0, 0, 0, 0])?;
+        // waits: the pace of USB is the subject
         std::thread::sleep(self.pace);
         Ok(())
     }
@@ -90,6 +92,7 @@ impl Keyboard {
     /// Press, release.
     fn tap(&mut self, (modifiers, usage): Stroke, held: Duration) -> io::Result<()> {
         self.report(modifiers, usage)?;
+        // waits: how long a key is held is the subject
         std::thread::sleep(held);
         self.report(0, 0)
     }

@@ -233,6 +233,21 @@ fn everything_breaks_at_once_and_every_code_still_arrives_once() {
 }
 
 #[test]
+fn a_burst_as_fast_as_the_line_takes_it_is_delivered_whole() {
+    let mut road = Road::open("burst", "scanner/generic-serial");
+    let started = Instant::now();
+    for _ in 0..5000 {
+        let code = road.next_code();
+        road.shop.line.write(format!("{code}\r").as_bytes());
+        road.truth.wrote(code, true);
+    }
+    let written = started.elapsed();
+    wait_for_count(&road.subscriber, 5000, SETTLE);
+    println!("5000 codes written in {written:?}, delivered after {:?}", started.elapsed());
+    road.settle();
+}
+
+#[test]
 fn the_journal_tells_what_was_delivered() {
     let mut road = Road::open("stats", "scanner/generic-serial");
     road.scan_many(30);
