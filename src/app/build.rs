@@ -104,7 +104,15 @@ impl App {
             Fitted { device, port, ends, restart: crate::supervise::Restart::default() }
         });
         let devices = devices.collect();
-        Ok(Self { clock, journal, conditions, devices, console: listener.map(|listener| (listener, shown)), uplink })
+        Ok(Self {
+            clock,
+            journal,
+            conditions,
+            devices,
+            console: listener.map(|listener| (listener, shown)),
+            uplink,
+            board,
+        })
     }
 }
 
