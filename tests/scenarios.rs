@@ -24,6 +24,8 @@ mod cloud;
 mod configuration;
 #[path = "scenarios/daemon.rs"]
 mod daemon;
+#[path = "scenarios/demo.rs"]
+mod demo;
 #[path = "scenarios/line.rs"]
 mod line;
 #[path = "scenarios/noise.rs"]
