@@ -54,3 +54,6 @@ pub(super) const COMMANDS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(super) const SIGNALS: usize = 64;
 /// Events asked of the journal at once.
 pub(super) const READ_EVENTS: usize = 400;
+/// How often it is looked whether certificates or the password were renewed; what is renewed counts when two looks in
+/// a row saw the same, so that files that are being written are left alone.
+pub(super) const RENEWAL: Duration = Duration::from_secs(30);

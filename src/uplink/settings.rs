@@ -57,8 +57,8 @@ fn port_number(text: Option<&str>) -> Option<u16> {
     text?.parse::<NonZeroU16>().ok().map(NonZeroU16::get)
 }
 
-/// What the uplink is told. Files are read anew at every connection, so that a renewed certificate or password counts
-/// from the next one on.
+/// What the uplink is told. Files are read anew at every connection. A certificate or password that is renewed while one
+/// stands is tried on a connection of its own first; if the broker takes it, the others change over.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The broker.
@@ -118,6 +118,8 @@ pub struct Pace {
     pub backoff: Duration,
     /// Longest wait between two attempts.
     pub backoff_cap: Duration,
+    /// How often it is looked whether certificates or the password were renewed.
+    pub renewal: Duration,
 }
 
 impl Default for Pace {
@@ -130,6 +132,7 @@ impl Default for Pace {
             acknowledgement: limits::ACKNOWLEDGEMENT,
             backoff: limits::BACKOFF,
             backoff_cap: limits::BACKOFF_CAP,
+            renewal: limits::RENEWAL,
         }
     }
 }
