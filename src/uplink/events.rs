@@ -138,7 +138,7 @@ async fn open(shared: &Shared) -> Result<(Link, Outbox), End> {
     let link = Link::open(options, shared.settings.pace.window + limits::REPEATS + 2).await?;
     let room = room(link.packet_bytes, &shared.topics)?;
     shared.files.send_replace(files);
-    Ok((link, Outbox::new(confirmed, room, &shared.settings.pace)))
+    Ok((link, Outbox::new(confirmed, room, &shared.settings.pace, shared.clock.now())))
 }
 
 /// What the broker's Maximum Packet Size leaves for a payload.

@@ -24,6 +24,8 @@
 //! Limits: 16 publishes in flight, 100 events or 64 KiB in a message, one event up to 128 KiB; silence of 15 s or 30 s
 //! without an acknowledgement ends a connection; 1 s to 60 s of full jitter between two. See `limits.rs`.
 
+pub mod bench;
+mod bucket;
 mod commands;
 mod connect;
 mod events;

@@ -1,6 +1,6 @@
 //! What the uplink is told: the broker, who we are, how to prove it.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -108,6 +108,8 @@ pub struct Pace {
     pub window: usize,
     /// Events in one message, 1 to 100.
     pub batch_events: usize,
+    /// Events older than a minute sent in a second, money aside; for lines that are paid by the byte or shared.
+    pub backfill_per_s: NonZeroU32,
     /// Seconds without sending after which the client pings.
     pub keep_alive_s: u16,
     /// A connection on which nothing has come for so long is dropped.
@@ -127,6 +129,7 @@ impl Default for Pace {
         Self {
             window: limits::WINDOW,
             batch_events: BATCH_EVENTS,
+            backfill_per_s: limits::BACKFILL_PER_S,
             keep_alive_s: limits::KEEP_ALIVE_S,
             silence: limits::SILENCE,
             acknowledgement: limits::ACKNOWLEDGEMENT,
