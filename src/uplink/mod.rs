@@ -14,12 +14,18 @@
 //!   256 KiB of other bytes.
 //! - A command is acknowledged to the broker after it is on disk, and not before.
 //!
+//! TLS is 1.2 or 1.3 against `ca_file` or the system's authorities, with a certificate of ours if the broker wants one.
+//! Renewed files are tried by a third client, `{store}.{gateway}-try`, before the two change over to them: what does not
+//! work is a condition, and the connections that stand go on.
+//!
 //! What is absent: no queue of its own on disk, no knowledge of devices (a command goes into the ledger, nothing else),
 //! no MQTT 3.1.1 (it cannot say that a publish was refused), no proxy.
 //!
 //! Limits: 16 publishes in flight, 100 events or 64 KiB in a message, one event up to 128 KiB; silence of 15 s or 30 s
 //! without an acknowledgement ends a connection; 1 s to 60 s of full jitter between two. See `limits.rs`.
 
+pub mod bench;
+mod bucket;
 mod commands;
 mod connect;
 mod events;
@@ -30,7 +36,9 @@ mod limits;
 mod link;
 mod outbox;
 mod progress;
+mod renewal;
 mod settings;
+mod tls;
 
 use std::sync::Arc;
 
@@ -47,6 +55,7 @@ use crate::types::{Class, Seq};
 use crate::wire::cloud::Topics;
 use health::Health;
 use progress::Meter;
+use renewal::Files;
 
 /// Why the uplink has ended by itself. Anything that may pass it bears.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +74,10 @@ struct Shared {
     clock: Clock,
     health: Health,
     meter: Meter,
+    /// The files that the present connection for events was made with.
+    files: watch::Sender<Files>,
+    /// Counts changes of the files that the broker has accepted.
+    renewed: watch::Sender<u64>,
 }
 
 /// The uplink of one gateway. Cheap to clone; run one of the clones, once at a time.
@@ -78,7 +91,8 @@ impl Uplink {
     pub fn new(settings: Settings, journal: Journal, conditions: Conditions, clock: Clock) -> Self {
         let topics = Topics::new(&settings.store, &settings.gateway);
         let (health, meter) = (Health::new(conditions), Meter::default());
-        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter }) }
+        let (files, renewed) = (watch::Sender::default(), watch::Sender::default());
+        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter, files, renewed }) }
     }
 
     /// How far it has come; changes with every step.
@@ -100,6 +114,7 @@ impl Uplink {
         tokio::select! {
             ended = both => ended,
             ended = shared.follow() => ended,
+            never = renewal::run(shared) => match never {},
         }
     }
 }

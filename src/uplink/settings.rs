@@ -1,5 +1,6 @@
 //! What the uplink is told: the broker, who we are, how to prove it.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use super::limits;
 use crate::types::{BrokerAddress, GatewayId, StoreId};
 use crate::wire::cloud::BATCH_EVENTS;
 
-/// What the uplink is told. Files are read anew at every connection, so that a renewed certificate or password counts
-/// from the next one on.
+/// What the uplink is told. Files are read anew at every connection. A certificate or password that is renewed while one
+/// stands is tried on a connection of its own first; if the broker takes it, the others change over.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The broker.
@@ -58,6 +59,8 @@ pub struct Pace {
     pub window: usize,
     /// Events in one message, 1 to 100.
     pub batch_events: usize,
+    /// Events older than a minute sent in a second, money aside; for lines that are paid by the byte or shared.
+    pub backfill_per_s: NonZeroU32,
     /// Seconds without sending after which the client pings.
     pub keep_alive_s: u16,
     /// A connection on which nothing has come for so long is dropped.
@@ -68,6 +71,8 @@ pub struct Pace {
     pub backoff: Duration,
     /// Longest wait between two attempts.
     pub backoff_cap: Duration,
+    /// How often it is looked whether certificates or the password were renewed.
+    pub renewal: Duration,
 }
 
 impl Default for Pace {
@@ -75,11 +80,13 @@ impl Default for Pace {
         Self {
             window: limits::WINDOW,
             batch_events: BATCH_EVENTS,
+            backfill_per_s: limits::BACKFILL_PER_S,
             keep_alive_s: limits::KEEP_ALIVE_S,
             silence: limits::SILENCE,
             acknowledgement: limits::ACKNOWLEDGEMENT,
             backoff: limits::BACKOFF,
             backoff_cap: limits::BACKOFF_CAP,
+            renewal: limits::RENEWAL,
         }
     }
 }

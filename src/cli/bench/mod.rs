@@ -2,6 +2,7 @@
 
 mod idle;
 mod scanner;
+mod uplink;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum What {
     Scanner(scanner::Args),
     /// Durable events a second and commit latency, beside a bare `SQLite` loop.
     Journal(JournalArgs),
+    /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a mosquitto bridge and the client alone.
+    Uplink(uplink::Args),
 }
 
 /// Arguments of `bench journal`.
@@ -46,6 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let done = match &args.what {
         What::Scanner(args) => scanner::run(args),
         What::Journal(args) => journal(args),
+        What::Uplink(args) => uplink::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
