@@ -38,7 +38,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use progress::Progress;
-pub use settings::{Address, AddressError, Pace, Settings};
+pub use settings::{Pace, Settings};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
