@@ -22,7 +22,7 @@ pub struct BrokerAddressError(&'static str);
 impl BrokerAddress {
     /// Whether it is this very machine.
     pub fn is_local(&self) -> bool {
-        self.host == "localhost" || self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        self.host == "localhost" || self.host.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -70,7 +70,7 @@ fn parse(text: &str) -> Result<BrokerAddress, &'static str> {
 fn host_and_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("an IPv6 address stands in [brackets]")?;
-        host.parse::<std::net::Ipv6Addr>().map_err(|_| "not an IPv6 address")?;
+        host.parse::<core::net::Ipv6Addr>().map_err(|_| "not an IPv6 address")?;
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if after.is_empty() => Ok((host, None)),

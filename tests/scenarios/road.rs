@@ -197,6 +197,25 @@ fn a_daemon_killed_at_any_moment_loses_nothing_that_was_read() {
 }
 
 #[test]
+fn a_daemon_killed_while_it_starts_starts_again_on_the_same_journal() {
+    let mut road = Road::open("killed while starting", "scanner/generic-serial");
+    road.scan_many(60);
+    road.truth.cut();
+    road.shop.kill();
+    for _ in 0..20 {
+        road.shop.spawn();
+        let moment = road.dice.millis(0, 150);
+        // waits: the moment of the kill is the subject
+        std::thread::sleep(moment);
+        road.shop.kill();
+    }
+    road.shop.start();
+    road.shop.wait_held();
+    road.scan_many(20);
+    road.settle();
+}
+
+#[test]
 fn a_cloud_that_was_never_there_gets_everything_when_it_comes() {
     let mut road = Road::built("late broker", "scanner/generic-serial");
     road.broker.stop();
