@@ -30,6 +30,8 @@ mod line;
 mod noise;
 #[path = "scenarios/road.rs"]
 mod road;
+#[path = "scenarios/safe_mode.rs"]
+mod safe_mode;
 #[path = "scenarios/subscriber.rs"]
 mod subscriber;
 #[path = "scenarios/truth.rs"]

@@ -1,18 +1,18 @@
 //! From a valid configuration to a gateway that can run.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use super::{App, Fitted};
 use crate::clock::{Clock, Trust};
-use crate::config;
+use crate::config::{self, Kept, LastGood};
 use crate::console::{self, Shown};
 use crate::device::port;
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
-use crate::observe::{Board, Conditions, DeviceScope, Gauges, Metrics};
+use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Gauges, Metrics};
 use crate::types::{Body, Class, Condition, Draft, Notice};
 use crate::uplink::{Progress, Uplink};
 use crate::wire::cloud::Source;
@@ -57,8 +57,12 @@ pub enum AppError {
 
 impl App {
     /// Opens the journal, binds the console, fits every device with a port. Nothing runs yet. Needs a runtime.
-    pub async fn build(loaded: config::Loaded) -> Result<Self, AppError> {
+    ///
+    /// In safe mode no device is fitted: console and uplink run on the last good configuration, the rest stands still.
+    pub async fn build(start: config::Start) -> Result<Self, AppError> {
+        let config::Start { loaded, origin, refused } = start;
         let sha256 = sha256_hex(loaded.text.as_bytes());
+        let kept = Kept::new(&origin.file, &origin.file_sha256, origin.version.as_ref(), &loaded.text, &loaded.store);
         let store = loaded.store;
         let clock = Clock::system(match store.gateway.clock {
             config::Trust::Kernel => Trust::Kernel,
@@ -72,7 +76,13 @@ impl App {
             None => None,
         };
         let (metrics, board) = (Metrics::default(), Board::default());
-        announce_configuration(&sha256, store.devices.len(), &journal, &clock).await?;
+        match &refused {
+            Some(refused) => conditions.set(Condition::ConfigSafeMode, None, true, Some(refused.summary())),
+            None => {
+                announce_configuration(&sha256, store.devices.len(), &journal, &clock).await?;
+                keep(&store.gateway.data_dir, &kept);
+            }
+        }
         let uplink = store.cloud.as_ref().map(|cloud| {
             let settings = uplink_settings(&store, cloud);
             Uplink::new(settings, journal.clone(), conditions.clone(), clock.clone())
@@ -90,7 +100,12 @@ impl App {
                 progress.as_ref().map(|progress| uplink_gauges(&progress.borrow())).unwrap_or_default()
             }),
         };
-        let devices = store.devices.into_iter().map(|configured| {
+        for stopped in store.devices.iter().filter(|_| refused.is_some()) {
+            board.add(stopped.id().clone(), stopped.profile.clone());
+            board.update(stopped.id(), |status| status.state = DeviceState::Stopped);
+        }
+        let driven = store.devices.into_iter().filter(|_| refused.is_none());
+        let devices = driven.map(|configured| {
             let device: Arc<dyn crate::device::Device> = Arc::from(configured.device);
             board.add(device.id().clone(), configured.profile);
             let scope = DeviceScope::new(
@@ -105,6 +120,13 @@ impl App {
         });
         let devices = devices.collect();
         Ok(Self { clock, journal, conditions, devices, console: listener.map(|listener| (listener, shown)), uplink })
+    }
+}
+
+/// What runs is kept, to fall back on when the file is broken. A disk that takes nothing is no reason to stay down.
+fn keep(data_dir: &Path, kept: &Kept) {
+    if let Err(error) = LastGood::of(data_dir).keep(kept) {
+        tracing::warn!(%error, "the configuration could not be kept: should the file break, there is none to fall back on");
     }
 }
 

@@ -155,6 +155,8 @@ pub struct ConfiguredDevice {
     pub device: Box<dyn Device>,
     /// Its profile: `scanner/gm65`.
     pub profile: String,
+    /// Text of the profile.
+    pub profile_text: String,
     /// `[device.settings]` as written, with the defaults its kind's schema names.
     pub settings: toml::Table,
 }
