@@ -20,6 +20,8 @@
 mod broker;
 #[path = "scenarios/cloud.rs"]
 mod cloud;
+#[path = "scenarios/cloud_configuration.rs"]
+mod cloud_configuration;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/daemon.rs"]

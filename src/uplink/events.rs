@@ -21,8 +21,11 @@ use super::outbox::{Careful, Hopeless, Outbox, Verdict};
 use super::{Shared, UplinkError};
 use crate::backoff::Backoff;
 use crate::journal::{Head, Journal, JournalError};
-use crate::types::{Body, Class, Condition, Draft, Event, Notice, Row};
-use crate::wire::cloud::{Encoded, Source, State, Topics};
+use crate::types::{Body, Class, Condition, ConfigReport, Draft, Event, Notice, Row};
+use crate::wire::cloud::{Encoded, Source, State, Topics, reported_message};
+
+/// Fixed header, length of the topic, packet id, properties.
+const AROUND_REPORT: usize = 16;
 
 /// Why a connection for events is over.
 #[derive(Debug)]
@@ -131,7 +134,7 @@ async fn open(shared: &Shared) -> Result<(Link, Outbox), End> {
         *confirmed = shared.journal.confirmed(class).await?;
     }
     let options = connect::for_events(&shared.settings, &shared.clock).await?;
-    let link = Link::open(options, shared.settings.pace.window + limits::REPEATS + 2).await?;
+    let link = Link::open(options, shared.settings.pace.window + limits::REPEATS + 4).await?;
     let room = room(link.packet_bytes, &shared.topics)?;
     Ok((link, Outbox::new(confirmed, room, &shared.settings.pace)))
 }
@@ -156,6 +159,7 @@ fn room(packet_bytes: Option<u32>, topics: &Topics) -> Result<Room, Fault> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     Status,
+    Reported,
     Repeat,
     Flight(Class, u64),
 }
@@ -179,6 +183,7 @@ struct Session<'a> {
     careful: &'a mut Careful,
     source: Source,
     head: watch::Receiver<Head>,
+    reported: watch::Receiver<Option<ConfigReport>>,
     notices: FuturesUnordered<Boxed<Noticed>>,
     /// Messages on their way that are no flights.
     others: usize,
@@ -192,9 +197,23 @@ impl<'a> Session<'a> {
     fn new(shared: &'a Shared, link: Link, outbox: Outbox, careful: &'a mut Careful) -> Self {
         let source = Source::new(&shared.settings.store, &shared.settings.gateway, shared.journal.epoch());
         let (head, heard) = (shared.journal.head(), shared.clock.now());
-        let notices = FuturesUnordered::new();
+        let (notices, reported) = (FuturesUnordered::new(), shared.exchange.reported());
         let (others, other_since, asked, leave_by) = (0, None, None, None);
-        Self { shared, link, outbox, careful, source, head, notices, others, other_since, asked, heard, leave_by }
+        Self {
+            shared,
+            link,
+            outbox,
+            careful,
+            source,
+            head,
+            reported,
+            notices,
+            others,
+            other_since,
+            asked,
+            heard,
+            leave_by,
+        }
     }
 
     /// `Ok` when told to stop.
@@ -219,6 +238,7 @@ impl<'a> Session<'a> {
                     self.repeat(&event)?;
                 }
                 Ok(()) = self.head.changed() => {}
+                Ok(()) = self.reported.changed(), if self.leave_by.is_none() => self.report()?,
                 () = sleep_until(deadline.into()) => self.check()?,
             }
         }
@@ -252,6 +272,21 @@ impl<'a> Session<'a> {
         let payload = Source::status(state, &self.shared.clock.stamp(), &self.shared.settings.version);
         self.other();
         self.publish(self.shared.topics.status(), payload, PublishOptions::at_least_once().retained(), Token::Status)
+    }
+
+    /// Says what became of the configuration that the cloud wanted. Of one that is too long for the broker the mistakes
+    /// are left out.
+    fn report(&mut self) -> Result<(), Fault> {
+        let Some(mut report) = self.reported.borrow_and_update().clone() else { return Ok(()) };
+        let topic = self.shared.topics.config_reported();
+        let mut payload = reported_message(&report);
+        let most = self.link.packet_bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        if payload.len() + topic.len() + AROUND_REPORT > most {
+            report.errors.clear();
+            payload = reported_message(&report);
+        }
+        self.other();
+        self.publish(topic, payload, PublishOptions::at_least_once().retained(), Token::Reported)
     }
 
     fn repeat(&mut self, event: &Event) -> Result<(), Fault> {
@@ -322,7 +357,7 @@ impl<'a> Session<'a> {
             Ok(other) => return Err(Fault::away(format!("the client confused its answers: {other:?}"))),
             Err(error) => Err(error),
         };
-        if matches!(token, Token::Status | Token::Repeat) {
+        if matches!(token, Token::Status | Token::Reported | Token::Repeat) {
             self.others = self.others.saturating_sub(1);
             self.other_since = (self.others > 0).then(|| self.shared.clock.now());
         }
@@ -339,7 +374,11 @@ impl<'a> Session<'a> {
                 let detail = "the broker keeps no retained messages, so nobody can see whether this gateway is online";
                 self.shared.health.raise(Part::Status, Condition::CloudRefused, detail);
             }
-            (Token::Repeat, Ok(_)) => {}
+            (Token::Reported, Ok(reason)) if (reason as u8) >= 0x80 => {
+                let detail = format!("the broker refuses config/reported with {reason:?}");
+                self.shared.health.raise(Part::Configuration, Condition::CloudRefused, &detail);
+            }
+            (Token::Repeat | Token::Reported, Ok(_)) => {}
             // The connection is over, and says so itself.
             (_, Err(_)) => {}
         }

@@ -17,6 +17,8 @@ pub(super) enum Part {
     Quota,
     /// The topic of the status.
     Status,
+    /// The topics of the configuration.
+    Configuration,
     /// The topic of one class.
     Topic(Class),
 }

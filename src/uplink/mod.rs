@@ -21,6 +21,7 @@
 //! without an acknowledgement ends a connection; 1 s to 60 s of full jitter between two. See `limits.rs`.
 
 mod commands;
+mod configuration;
 mod connect;
 mod events;
 mod fault;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use configuration::{ConfigExchange, Desired};
 pub use progress::Progress;
 pub use settings::{Address, AddressError, Pace, Settings};
 
@@ -65,6 +67,7 @@ struct Shared {
     clock: Clock,
     health: Health,
     meter: Meter,
+    exchange: ConfigExchange,
 }
 
 /// The uplink of one gateway. Cheap to clone; run one of the clones, once at a time.
@@ -74,11 +77,22 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// An uplink that does nothing yet.
+    /// An uplink that does nothing yet, and that nobody listens to for configurations.
     pub fn new(settings: Settings, journal: Journal, conditions: Conditions, clock: Clock) -> Self {
+        Self::with_exchange(settings, journal, conditions, clock, ConfigExchange::default())
+    }
+
+    /// [`Uplink::new`], with somebody who applies configurations.
+    pub fn with_exchange(
+        settings: Settings,
+        journal: Journal,
+        conditions: Conditions,
+        clock: Clock,
+        exchange: ConfigExchange,
+    ) -> Self {
         let topics = Topics::new(&settings.store, &settings.gateway);
         let (health, meter) = (Health::new(conditions), Meter::default());
-        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter }) }
+        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter, exchange }) }
     }
 
     /// How far it has come; changes with every step.
