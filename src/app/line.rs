@@ -66,7 +66,7 @@ impl Line {
         self.cloud = cloud.cloned();
         let Some(cloud) = cloud else { return true };
         let House { clock, journal, conditions, .. } = self.house.clone();
-        let settings = settings(&self.name, cloud);
+        let settings = uplink_settings(&self.name.0, &self.name.1, cloud);
         let uplink = Uplink::with_exchange(settings, journal, conditions, clock, self.exchange.clone());
         *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(uplink.progress());
         self.stop = CancellationToken::new();
@@ -100,7 +100,8 @@ impl Line {
     }
 }
 
-fn settings((store, gateway): &(StoreId, GatewayId), cloud: &config::Cloud) -> crate::uplink::Settings {
+/// How the gateway presents itself to the broker.
+pub fn uplink_settings(store: &StoreId, gateway: &GatewayId, cloud: &config::Cloud) -> crate::uplink::Settings {
     let config::Broker { tls, host, port } = cloud.broker.clone();
     let broker = crate::uplink::Address { host, port, tls };
     let version = env!("CARGO_PKG_VERSION");

@@ -33,6 +33,7 @@ use line::{Line, Seen};
 use trial::{Desk, Plan};
 
 pub use build::AppError;
+pub use line::uplink_settings;
 
 /// Bound of the last step of going down but the journal's; the others stand beside what they bound.
 const CORE_STOP: Duration = Duration::from_secs(3);

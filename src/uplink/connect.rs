@@ -69,6 +69,13 @@ pub(super) async fn for_commands(settings: &Settings) -> Result<MqttOptions, Fau
     Ok(options)
 }
 
+/// To see whether we are let in: nothing is kept, and nobody else's connection is taken over.
+pub(super) async fn for_probe(settings: &Settings) -> Result<MqttOptions, Fault> {
+    let mut options = basic(settings, "doctor").await?;
+    options.set_clean_start(true);
+    Ok(options)
+}
+
 /// More ids than messages on their way, so that a late answer meets no new message.
 fn inflight(settings: &Settings) -> u16 {
     u16::try_from(settings.pace.window.saturating_mul(4)).unwrap_or(u16::MAX).max(64)

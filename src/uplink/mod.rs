@@ -30,6 +30,7 @@ mod lane;
 mod limits;
 mod link;
 mod outbox;
+mod probe;
 mod progress;
 mod settings;
 
@@ -39,6 +40,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use configuration::{ConfigExchange, Desired};
+pub use probe::probe;
 pub use progress::Progress;
 pub use settings::{Address, AddressError, Pace, Settings};
 

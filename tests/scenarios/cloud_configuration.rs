@@ -55,7 +55,7 @@ impl Chain {
         self._folder.path().join("second")
     }
 
-    fn send(&self, version: Value, toml: &str) {
+    fn send(&self, version: &Value, toml: &str) {
         let message = json!({ "version": version, "toml": toml }).to_string();
         publish_retained(self.broker.port(), DESIRED, &message);
     }
@@ -88,7 +88,7 @@ fn what_runs_well_is_applied_without_disturbing_the_other_devices_and_survives_a
     chain.subscriber.wait_for("before-1", BOUND);
     let before = chain.devices()[0].clone();
     assert!(before["last_seen"].is_string(), "{before}");
-    chain.send(json!(1), &chain.with_second(&chain.second_link()));
+    chain.send(&json!(1), &chain.with_second(&chain.second_link()));
     let report = chain.report_of(&json!(1));
     assert_eq!(report, json!({ "version": 1, "state": "applied", "errors": [] }));
     // A device that is started anew begins with an empty record.
@@ -101,12 +101,12 @@ fn what_runs_well_is_applied_without_disturbing_the_other_devices_and_survives_a
             .look(|received| received.of_type("config.applied.v1").any(|event| event["data"]["devices"] == 2))
     });
     // The same version changes nothing, whatever it says now.
-    chain.send(json!(1), &chain.base);
-    chain.send(json!("2"), "[store");
+    chain.send(&json!(1), &chain.base);
+    chain.send(&json!("2"), "[store");
     assert_eq!(chain.report_of(&json!("2"))["state"], "refused");
     assert!(chain.is_running("scanner-2"));
     // What runs already, under a new name.
-    chain.send(json!(3), &chain.with_second(&chain.second_link()));
+    chain.send(&json!(3), &chain.with_second(&chain.second_link()));
     assert_eq!(chain.report_of(&json!(3))["state"], "applied");
 
     chain.shop.kill();
@@ -131,7 +131,7 @@ fn what_runs_well_is_applied_without_disturbing_the_other_devices_and_survives_a
 fn what_is_wrong_is_refused_with_its_places_and_nothing_is_touched() {
     let mut chain = Chain::new("10s");
     let broken = chain.base.replacen("Asia/Shanghai", "Asia/Shanghigh", 1).replacen("scanner/generic", "scanner/x", 1);
-    chain.send(json!("r-1"), &broken);
+    chain.send(&json!("r-1"), &broken);
     let report = chain.report_of(&json!("r-1"));
     assert_eq!(report["state"], "refused");
     let places: Vec<_> = report["errors"].as_array().unwrap().iter().map(|error| &error["line"]).collect();
@@ -147,7 +147,7 @@ fn what_is_wrong_is_refused_with_its_places_and_nothing_is_touched() {
     let cases = [(elsewhere, "[gateway] data_dir"), (format!("{before}[console]{after}"), "[cloud]")];
     for (n, (text, named)) in cases.iter().enumerate() {
         let version = json!(format!("fixed-{n}"));
-        chain.send(version.clone(), text);
+        chain.send(&version, text);
         let report = chain.report_of(&version);
         assert_eq!((&report["state"], &report["errors"][0]["code"]), (&json!("refused"), &json!("fixed")));
         assert!(report["errors"][0]["message"].as_str().unwrap().contains(named), "{report}");
@@ -164,7 +164,7 @@ fn what_is_wrong_is_refused_with_its_places_and_nothing_is_touched() {
 #[test]
 fn what_does_not_run_well_is_taken_back_with_the_reason() {
     let mut chain = Chain::new("3s");
-    chain.send(json!(1), &chain.with_second(Path::new("/dev/no-such-line")));
+    chain.send(&json!(1), &chain.with_second(Path::new("/dev/no-such-line")));
     let report = chain.report_of(&json!(1));
     assert_eq!(report["state"], "rolled-back");
     assert_eq!(report["errors"][0]["code"], "tty.missing", "{report}");
@@ -174,7 +174,7 @@ fn what_does_not_run_well_is_taken_back_with_the_reason() {
 
     // A broker that is not there: the answer comes over the one before.
     let gone = chain.base.replacen(&chain.broker.url(), &format!("mqtt://127.0.0.1:{}", free_port()), 1);
-    chain.send(json!(2), &gone);
+    chain.send(&json!(2), &gone);
     let report = chain.report_of(&json!(2));
     assert_eq!(report["state"], "rolled-back");
     assert_eq!(report["errors"][0]["code"], "cloud.away", "{report}");
@@ -187,7 +187,7 @@ fn what_does_not_run_well_is_taken_back_with_the_reason() {
 fn a_daemon_killed_in_a_trial_starts_with_the_configuration_before_and_does_not_try_again() {
     let mut chain = Chain::new("1min");
     for round in 1..=3 {
-        chain.send(json!(round), &chain.with_second(Path::new("/dev/no-such-line")));
+        chain.send(&json!(round), &chain.with_second(Path::new("/dev/no-such-line")));
         wait_until("the trial is begun", BOUND, || chain.data("trial.toml").exists());
         chain.shop.kill();
         chain.shop.start();
@@ -210,7 +210,7 @@ fn the_cloud_can_end_safe_mode() {
     std::fs::write(chain.shop.config(), "[store\n").unwrap();
     chain.shop.start();
     assert_eq!(chain.shop.status_of("/health"), Some(503));
-    chain.send(json!(1), &chain.base);
+    chain.send(&json!(1), &chain.base);
     assert_eq!(chain.report_of(&json!(1))["state"], "applied");
     wait_until("safe mode is over", BOUND, || chain.shop.status_of("/health") == Some(200));
     chain.shop.wait_held();
