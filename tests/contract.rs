@@ -12,11 +12,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 use smartstore::types::{
-    Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, Command, CommandId, Condition, DeviceId, Draft,
-    DropReason, Ended, Epoch, Event, EventId, GatewayId, Gtin, HealthChange, Notice, Observation, OpenReason, Origin,
-    Outcome, Reason, Row, Seq, Stamp, StoreId, Symbology,
+    Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, Command, CommandId, Condition, ConfigError,
+    ConfigReport, ConfigState, ConfigVersion, DesiredConfig, DeviceId, Draft, DropReason, Ended, Epoch, Event, EventId,
+    GatewayId, Gtin, HealthChange, Notice, Observation, OpenReason, Origin, Outcome, Reason, Row, Seq, Stamp, StoreId,
+    Symbology,
 };
-use smartstore::wire::cloud::{Encoded, Source, State, command_message, parse_command};
+use smartstore::wire::cloud::{
+    Encoded, Source, State, command_message, desired_message, parse_command, parse_desired, parse_reported,
+    reported_message,
+};
 use uuid::Uuid;
 
 const EPOCH: &str = "6f1c2b9e-4d3a-4f5b-9c7d-8e0f1a2b3c4d";
@@ -180,12 +184,47 @@ fn every_command_means_what_the_cloud_was_told_it_means() {
 }
 
 #[test]
+fn a_configuration_and_its_report_are_what_the_cloud_was_told_they_are() {
+    let toml = "[store]\nid = \"hz-wulin-001\"\n".to_owned();
+    let version = ConfigVersion::Text("2026-11-22.1".into());
+    let wanted = DesiredConfig { version: version.clone(), toml };
+    let text = std::fs::read(folder().join("config.desired.json")).expect("a golden file");
+    assert_eq!(parse_desired(&text), Ok(wanted.clone()));
+    let written: Value = serde_json::from_slice(&desired_message(&wanted)).expect("JSON");
+    assert_eq!(written, golden("config.desired.json"));
+    let error = ConfigError {
+        file: "config/desired".into(),
+        line: 3,
+        column: 12,
+        severity: "error".into(),
+        code: "unknown-timezone".into(),
+        message: "there is no time zone \"Asia/Shanghigh\"".into(),
+        help: "did you mean \"Asia/Shanghai\"?".into(),
+    };
+    let reports = [
+        ("config.reported.applied.json", Some(ConfigVersion::Number(7)), ConfigState::Applied, vec![]),
+        ("config.reported.refused.json", Some(version.clone()), ConfigState::Refused, vec![error.clone()]),
+        ("config.reported.rolled-back.json", Some(version), ConfigState::RolledBack, vec![error.clone()]),
+        ("config.reported.unreadable.json", None, ConfigState::Refused, vec![error]),
+    ];
+    for (name, version, state, errors) in reports {
+        let report = ConfigReport { version, state, errors };
+        let sent: Value = serde_json::from_slice(&reported_message(&report)).expect("JSON");
+        assert_eq!(sent, golden(name), "{name}");
+        let text = std::fs::read(folder().join(name)).expect("a golden file");
+        assert_eq!(parse_reported(&text), Some(report), "{name}");
+    }
+}
+
+#[test]
 fn no_golden_file_is_left_unread() {
     let read: BTreeSet<String> = events()
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .chain(["status.online.json", "status.offline.json"].map(str::to_owned))
         .chain(["command.scan.trigger.json", "command.device.restart.json"].map(str::to_owned))
+        .chain(["config.desired.json"].map(str::to_owned))
+        .chain(["applied", "refused", "rolled-back", "unreadable"].map(|state| format!("config.reported.{state}.json")))
         .collect();
     let there: BTreeSet<String> = std::fs::read_dir(folder())
         .expect("the folder of golden files")

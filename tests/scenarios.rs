@@ -20,6 +20,8 @@
 mod broker;
 #[path = "scenarios/cloud.rs"]
 mod cloud;
+#[path = "scenarios/cloud_configuration.rs"]
+mod cloud_configuration;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
 #[path = "scenarios/daemon.rs"]
@@ -36,6 +38,8 @@ mod noise;
 mod odd_clock;
 #[path = "scenarios/road.rs"]
 mod road;
+#[path = "scenarios/safe_mode.rs"]
+mod safe_mode;
 #[path = "scenarios/subscriber.rs"]
 mod subscriber;
 #[path = "scenarios/truth.rs"]

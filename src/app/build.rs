@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use super::{App, Fitted};
+use super::App;
+use super::fleet::House;
+use super::line::Seen;
+use super::trial::{self, Plan};
 use crate::clock::{Clock, Trust};
-use crate::config;
+use crate::config::{self, Kept, LastGood};
 use crate::console::{self, Shown};
-use crate::device::port;
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
-use crate::observe::{Board, Conditions, DeviceScope, Gauges, Metrics};
-use crate::types::{Body, Class, Condition, Draft, Notice};
-use crate::uplink::{Progress, Uplink};
+use crate::observe::{Board, Conditions, DeviceState, Metrics};
+use crate::types::{Body, Condition, Draft, Notice};
+use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
 
 /// Whose state in the journal the applied configuration is, and under which key.
@@ -56,63 +58,66 @@ pub enum AppError {
 }
 
 impl App {
-    /// Opens the journal, binds the console, fits every device with a port. Nothing runs yet. Needs a runtime.
-    pub async fn build(loaded: config::Loaded) -> Result<Self, AppError> {
-        let sha256 = sha256_hex(loaded.text.as_bytes());
-        let store = loaded.store;
+    /// Opens the journal, binds the console, describes every device. Nothing runs yet. Needs a runtime.
+    ///
+    /// In safe mode there is no device: console and uplink run on the last good configuration, the rest stands still.
+    pub async fn build(start: config::Start) -> Result<Self, AppError> {
+        let config::Start { loaded, origin, refused } = start;
+        let mut current = Plan::new(loaded, &origin, origin.version.as_ref());
+        let store = &current.store;
         let clock = Clock::system(match store.gateway.clock {
             config::Trust::Kernel => Trust::Kernel,
             config::Trust::Trusted => Trust::Trusted,
         });
         let conditions = Conditions::new(clock.clone());
-        let journal = open_journal(&store, &clock, &conditions)?;
+        let journal = open_journal(store, &clock, &conditions)?;
         let source = Arc::new(Source::new(&store.id, &store.gateway.id, journal.epoch()));
         let listener = match &store.console {
             Some(console) => Some(listen(console.listen).await?),
             None => None,
         };
-        let (metrics, board) = (Metrics::default(), Board::default());
-        announce_configuration(&sha256, store.devices.len(), &journal, &clock).await?;
-        let uplink = store.cloud.as_ref().map(|cloud| {
-            let settings = uplink_settings(&store, cloud);
-            Uplink::new(settings, journal.clone(), conditions.clone(), clock.clone())
-        });
-        let progress = uplink.as_ref().map(Uplink::progress);
+        let (metrics, board, seen) = (Metrics::default(), Board::default(), Seen::default());
+        let last_good = LastGood::of(&store.gateway.data_dir);
+        let (exchange, reported) = (ConfigExchange::default(), trial::resume(&last_good, &origin));
+        if let Some(report) = &reported {
+            exchange.report(report.clone());
+        }
+        match refused {
+            Some(refused) => {
+                conditions.set(Condition::ConfigSafeMode, None, true, Some(refused.summary()));
+                for (id, stopped) in std::mem::take(&mut current.devices) {
+                    board.add(id.clone(), stopped.profile);
+                    board.update(&id, |status| status.state = DeviceState::Stopped);
+                }
+            }
+            None => {
+                announce_configuration(&current, &journal, &clock).await?;
+                keep(&last_good, &current.kept);
+            }
+        }
         let shown = Shown {
-            name: format!("{}/{}", store.id, store.gateway.id),
+            name: format!("{}/{}", current.store.id, current.store.gateway.id),
             source,
             clock: clock.clone(),
             journal: journal.clone(),
             conditions: conditions.clone(),
             metrics: metrics.clone(),
             board: board.clone(),
-            gauges: Arc::new(move || {
-                progress.as_ref().map(|progress| uplink_gauges(&progress.borrow())).unwrap_or_default()
+            gauges: Arc::new({
+                let seen = seen.clone();
+                move || seen.gauges()
             }),
         };
-        let devices = store.devices.into_iter().map(|configured| {
-            let device: Arc<dyn crate::device::Device> = Arc::from(configured.device);
-            board.add(device.id().clone(), configured.profile);
-            let scope = DeviceScope::new(
-                device.id().clone(),
-                clock.clone(),
-                conditions.clone(),
-                metrics.clone(),
-                board.clone(),
-            );
-            let (port, ends) = port(scope, clock.clone(), tokio_util::sync::CancellationToken::new());
-            Fitted { device, port, ends, restart: crate::supervise::Restart::default() }
-        });
-        let devices = devices.collect();
-        Ok(Self {
-            clock,
-            journal,
-            conditions,
-            devices,
-            console: listener.map(|listener| (listener, shown)),
-            uplink,
-            board,
-        })
+        let house = House { clock, journal, conditions, metrics, board };
+        let console = listener.map(|listener| (listener, shown));
+        Ok(Self { house, console, seen, exchange, reported, last_good, origin, current })
+    }
+}
+
+/// What runs is kept, to fall back on when the file is broken. A disk that takes nothing is no reason to stay down.
+fn keep(last_good: &LastGood, kept: &Kept) {
+    if let Err(error) = last_good.keep(kept) {
+        tracing::warn!(%error, "the configuration could not be kept, to fall back on should the file break");
     }
 }
 
@@ -134,18 +139,14 @@ fn open_journal(store: &config::Store, clock: &Clock, conditions: &Conditions) -
 }
 
 /// A configuration that is not the one of the last start is announced; the same one again is no news.
-async fn announce_configuration(
-    sha256: &str,
-    devices: usize,
-    journal: &Journal,
-    clock: &Clock,
-) -> Result<(), AppError> {
+pub(super) async fn announce_configuration(plan: &Plan, journal: &Journal, clock: &Clock) -> Result<(), AppError> {
+    let sha256 = sha256_hex(plan.kept.text.as_bytes());
     let before = journal.state(READER, APPLIED).await.map_err(AppError::Journal)?;
     if before.as_deref() == Some(sha256.as_bytes()) {
         return Ok(());
     }
-    let devices = u32::try_from(devices).unwrap_or(u32::MAX);
-    let notice = Notice::ConfigApplied { sha256: sha256.to_owned(), devices };
+    let devices = u32::try_from(plan.devices.len()).unwrap_or(u32::MAX);
+    let notice = Notice::ConfigApplied { sha256: sha256.clone(), devices };
     let draft =
         Draft { id: clock.event_id(), device: None, at: clock.stamp(), cause: None, body: Body::Noticed(notice) };
     let applied = Change { key: APPLIED.to_owned(), value: Some(sha256.as_bytes().to_vec()), expires: None };
@@ -158,50 +159,7 @@ async fn announce_configuration(
     }
 }
 
-fn uplink_settings(store: &config::Store, cloud: &config::Cloud) -> crate::uplink::Settings {
-    let broker = cloud.broker.clone();
-    let version = env!("CARGO_PKG_VERSION");
-    let mut settings = crate::uplink::Settings::new(broker, store.id.clone(), store.gateway.id.clone(), version);
-    settings.username.clone_from(&cloud.username);
-    settings.password_file.clone_from(&cloud.password_file);
-    settings.ca_file.clone_from(&cloud.ca_file);
-    settings.cert_file = cloud.identity.as_ref().map(|identity| identity.cert_file.clone());
-    settings.key_file = cloud.identity.as_ref().map(|identity| identity.key_file.clone());
-    settings
-}
-
-fn uplink_gauges(progress: &Progress) -> Gauges {
-    let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let mut gauges = vec![
-        ("uplink_connected".to_owned(), i64::from(progress.connected)),
-        ("uplink_listening".to_owned(), i64::from(progress.listening)),
-        ("uplink_connections".to_owned(), whole(progress.connections)),
-        ("uplink_refusals".to_owned(), whole(progress.refusals)),
-        ("uplink_given_up".to_owned(), whole(progress.given_up)),
-        ("uplink_commands".to_owned(), whole(progress.commands)),
-        ("uplink_commands_unreadable".to_owned(), whole(progress.commands_unreadable)),
-        ("uplink_repeats".to_owned(), whole(progress.repeats)),
-    ];
-    for class in Class::ALL {
-        gauges.push((format!("uplink_delivered_{}", class.as_str()), whole(progress.delivered(class))));
-        gauges.push((format!("uplink_backlog_{}", class.as_str()), whole(progress.backlog(class))));
-    }
-    gauges
-}
-
 fn sha256_hex(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{config, journal};
-
-    #[test]
-    fn what_the_configuration_leaves_out_is_what_the_journal_would_choose() {
-        assert_eq!(config::JOURNAL_MAX_SIZE, journal::MAX_BYTES_DEFAULT);
-        assert_eq!(config::JOURNAL_MIN_SIZE, journal::MAX_BYTES_MIN);
-        assert_eq!(config::JOURNAL_KEEP_CONFIRMED, journal::KEEP_CONFIRMED_DEFAULT);
-    }
 }

@@ -9,71 +9,59 @@
 //! down in order is politeness, not correctness.
 
 mod build;
+mod fleet;
 mod health;
+mod line;
+mod trial;
 mod watchdog;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::config::{LastGood, Origin};
 use crate::console::Shown;
-use crate::device::{Device, Port, PortEnds};
 use crate::journal::Journal;
-use crate::observe::{Board, Conditions, notify_ready, notify_stopping, notify_watchdog, watchdog_within};
-use crate::router::{Dispatcher, Target, intake};
-use crate::supervise::{Circle, Ending, Restart, supervise, supervise_reader};
-use crate::uplink::Uplink;
+use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
+use crate::router::{Dispatcher, Targets};
+use crate::supervise::{Circle, Ending};
+use crate::types::ConfigReport;
+use crate::uplink::ConfigExchange;
+use fleet::{Fleet, House};
+use line::{Line, Seen};
+use trial::{Desk, Plan};
 
 pub use build::AppError;
+pub use line::uplink_settings;
 
-/// Bound of each step of going down.
-const DEVICES_STOP: Duration = Duration::from_secs(20);
-const INTAKE_STOP: Duration = Duration::from_secs(5);
-const UPLINK_STOP: Duration = Duration::from_secs(5);
+/// Bound of the last step of going down but the journal's; the others stand beside what they bound.
 const CORE_STOP: Duration = Duration::from_secs(3);
 /// How long the start waits for lines to be looked at.
 const LOOK_AT_DEVICES: Duration = Duration::from_millis(100);
 
 /// A gateway that is built and not running yet.
 pub struct App {
-    clock: Clock,
-    journal: Journal,
-    conditions: Conditions,
-    devices: Vec<Fitted>,
+    house: House,
     console: Option<(TcpListener, Shown)>,
-    uplink: Option<Uplink>,
-    board: Board,
-}
-
-/// A device with both sides of its port.
-struct Fitted {
-    device: Arc<dyn Device>,
-    port: Port,
-    ends: PortEnds,
-    restart: Restart,
+    seen: Seen,
+    exchange: ConfigExchange,
+    reported: Option<ConfigReport>,
+    last_good: LastGood,
+    origin: Origin,
+    current: Plan,
 }
 
 type Ended = Result<(), String>;
 
 /// The running parts, by what their failure means.
-#[derive(Default)]
-struct Circles {
-    devices: Circle<()>,
-    intake: Circle<Ended>,
-    uplink: Circle<Ended>,
+struct Running {
+    fleet: Fleet,
+    line: Line,
     core: Circle<Ended>,
-}
-
-/// When to stop which part.
-#[derive(Default)]
-struct Stops {
-    devices: CancellationToken,
-    uplink: CancellationToken,
-    core: CancellationToken,
+    /// When the core shall stop.
+    stop_core: CancellationToken,
 }
 
 impl App {
@@ -84,65 +72,46 @@ impl App {
 
     /// The journal, for whoever wants to read along in the same process.
     pub fn journal(&self) -> &Journal {
-        &self.journal
+        &self.house.journal
     }
 
     /// Runs until `stop`, then goes down in order.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), AppError> {
-        let journal = self.journal.clone();
-        let stops = Stops::default();
-        let (console, board) = (self.console.take(), self.board.clone());
-        let mut circles = self.start(&stops);
-        // Whoever waits for "ready" may count on lines that are there being held. A device whose line takes longer to
-        // look at is not waited for: the daemon is ready without it.
-        let _slow_devices_follow = tokio::time::timeout(LOOK_AT_DEVICES, board.looked_at()).await;
-        if let Some((listener, shown)) = console {
-            let serve = crate::console::serve(listener, shown, stops.core.clone().cancelled_owned());
-            circles.core.spawn("console", told(serve));
-        }
+    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+        let journal = self.house.journal.clone();
+        let (mut running, mut desk) = self.start().await;
         notify_ready();
         tracing::info!("ready");
-        let ended = tokio::select! {
-            () = stop.cancelled() => Ok(()),
-            failed = first_failure(&mut circles) => Err(failed),
+        let ended = loop {
+            let step = tokio::select! {
+                () = stop.cancelled() => break Ok(()),
+                failed = running.first_failure() => break Err(failed),
+                step = desk.next() => step,
+            };
+            if let Err(error) = desk.take(step, &mut running).await {
+                break Err(error);
+            }
         };
         notify_stopping();
         tracing::info!("going down");
-        circles.tear_down(&stops).await;
+        running.tear_down().await;
         if let Err(error) = journal.close().await {
             tracing::warn!(%error, "the journal did not close in order");
         }
         ended
     }
 
-    fn start(self, stops: &Stops) -> Circles {
-        let Self { clock, journal, conditions, devices, uplink, .. } = self;
-        let uplink_clock = clock.clone();
-        let mut circles = Circles::default();
-        let mut targets = std::collections::BTreeMap::new();
-        for Fitted { device, port, ends, restart } in devices {
-            let PortEnds { observed, assign } = ends;
-            let id = device.id().clone();
-            targets.insert(id.clone(), Target { can: device.can(), assign, restart: restart.clone() });
-            let intake = intake(observed, journal.clone(), conditions.clone());
-            circles.intake.spawn(&format!("intake of {id}"), told(intake));
-            circles.devices.spawn(id.as_str(), supervise(device, port, restart, stops.devices.clone()));
-        }
-        let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
-        if let Some(within) = watchdog_within() {
-            let feed = watchdog::feed(within, journal.clone(), dispatcher.probe(), notify_watchdog, stops.core.clone());
-            circles.core.spawn("watchdog", told(feed));
-        }
-        circles.core.spawn("dispatcher", told(dispatcher.run(stops.devices.clone())));
-        let announce = health::announce(conditions, journal, clock, stops.core.clone());
-        circles.core.spawn("health", told(announce));
-        if let Some(uplink) = uplink {
-            let stop = stops.uplink.clone();
-            circles.uplink.spawn("uplink", async move {
-                told(supervise_reader("uplink", &uplink_clock, || uplink.run(stop.clone()))).await
-            });
-        }
-        circles
+    async fn start(self) -> (Running, Desk) {
+        let Self { house, console, seen, exchange, reported, last_good, origin, current } = self;
+        let (targets, down) = (Targets::default(), CancellationToken::new());
+        let name = (current.store.id.clone(), current.store.gateway.id.clone());
+        let line = Line::new(house.clone(), name, exchange.clone(), seen);
+        let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
+        let mut running = Running { fleet, line, core: Circle::default(), stop_core: CancellationToken::new() };
+        // Before the line is there: what comes down it at once is heard.
+        let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
+        running.change_to(desk.current()).await;
+        running.start_core(&house, targets, down, console).await;
+        (running, desk)
     }
 }
 
@@ -160,34 +129,61 @@ async fn told<E: std::error::Error>(task: impl Future<Output = Result<(), E>>) -
     })
 }
 
-/// The first task whose end means that the gateway cannot go on.
-async fn first_failure(circles: &mut Circles) -> AppError {
-    let (part, ending) = tokio::select! {
-        ended = circles.core.next() => ended,
-        ended = circles.intake.next() => ended,
-        ended = circles.uplink.next() => ended,
-        (device, ending) = circles.devices.next() => (device, match ending {
-            Ending::Panicked(words) => Ending::Panicked(words),
-            Ending::Returned(()) | Ending::Aborted => Ending::Returned(Ok(())),
-        }),
-    };
-    let why = match ending {
-        Ending::Returned(Ok(())) => "ended before it was told to".to_owned(),
-        Ending::Returned(Err(words)) => words,
-        Ending::Panicked(words) => format!("panicked: {words}"),
-        Ending::Aborted => "was aborted".to_owned(),
-    };
-    AppError::Core { part, why }
-}
+impl Running {
+    /// Starts what carries the devices and the line. They come first: a command that has waited since the last start
+    /// is refused when its device is not known yet.
+    async fn start_core(
+        &mut self,
+        house: &House,
+        targets: Targets,
+        down: CancellationToken,
+        console: Option<(TcpListener, Shown)>,
+    ) {
+        let House { clock, journal, conditions, board, .. } = house.clone();
+        let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
+        if let Some(within) = watchdog_within() {
+            let stop = self.stop_core.clone();
+            let feed = watchdog::feed(within, journal.clone(), dispatcher.probe(), notify_watchdog, stop);
+            self.core.spawn("watchdog", told(feed));
+        }
+        self.core.spawn("dispatcher", told(dispatcher.run(down)));
+        self.core.spawn("health", told(health::announce(conditions, journal, clock, self.stop_core.clone())));
+        // Whoever waits for "ready" may count on lines that are there being held. A device whose line takes longer to
+        // look at is not waited for: the daemon is ready without it.
+        let _slow_devices_follow = tokio::time::timeout(LOOK_AT_DEVICES, board.looked_at()).await;
+        if let Some((listener, shown)) = console {
+            let serve = crate::console::serve(listener, shown, self.stop_core.clone().cancelled_owned());
+            self.core.spawn("console", told(serve));
+        }
+    }
 
-impl Circles {
-    async fn tear_down(mut self, stops: &Stops) {
-        stops.devices.cancel();
-        tell_stuck(self.devices.drain(DEVICES_STOP).await);
-        tell_stuck(self.intake.drain(INTAKE_STOP).await);
-        stops.uplink.cancel();
-        tell_stuck(self.uplink.drain(UPLINK_STOP).await);
-        stops.core.cancel();
+    /// The first task whose end means that the gateway cannot go on.
+    async fn first_failure(&mut self) -> AppError {
+        let (part, ending) = tokio::select! {
+            ended = self.core.next() => ended,
+            ended = self.fleet.failed() => ended,
+            ended = self.line.failed() => ended,
+        };
+        let why = match ending {
+            Ending::Returned(Ok(())) => "ended before it was told to".to_owned(),
+            Ending::Returned(Err(words)) => words,
+            Ending::Panicked(words) => format!("panicked: {words}"),
+            Ending::Aborted => "was aborted".to_owned(),
+        };
+        AppError::Core { part, why }
+    }
+
+    /// Runs what the plan says. Devices that stay as they are are left alone, and so is the line to the cloud.
+    async fn change_to(&mut self, plan: &Plan) -> trial::Changed {
+        let devices = self.fleet.change_to(&plan.devices).await;
+        let line = self.line.change_to(plan.store.cloud.as_ref()).await;
+        trial::Changed { devices, line }
+    }
+
+    async fn tear_down(&mut self) {
+        self.fleet.tear_down().await;
+        self.line.tear_down().await;
+        self.stop_core.cancel();
         tell_stuck(self.core.drain(CORE_STOP).await);
     }
 }

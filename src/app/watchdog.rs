@@ -44,7 +44,6 @@ pub(super) async fn feed(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::mpsc::sync_channel;
 
     use tokio::sync::watch;
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::journal::Settings;
-    use crate::router::Dispatcher;
+    use crate::router::{Dispatcher, Targets};
     use crate::supervise::Circle;
     use crate::types::Timestamp;
 
@@ -74,7 +73,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_unix_ms(1_763_776_800_000), 1);
         let (journal, _) = Journal::open(Settings::new(dir.path()), clock.clone()).unwrap();
-        let dispatcher = Dispatcher::new(journal.clone(), clock, BTreeMap::new());
+        let dispatcher = Dispatcher::new(journal.clone(), clock, Targets::default());
         let (counted, rounds) = watch::channel(0);
         let (stop, mut tasks) = (CancellationToken::new(), Circle::default());
         let feeding =

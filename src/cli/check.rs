@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::exit::{Exit, answer};
-use crate::config::{self, Loaded, Sources};
+use crate::config::{self, Loaded, Refused, Sources};
 use crate::types::Diagnostic;
 
 /// Check a configuration, its profiles and its cross-references, and show every mistake at once.
@@ -82,16 +82,21 @@ fn people(args: &Args, line: &str) {
 
 /// Loads a configuration for a subcommand that needs one; mistakes and warnings are told on standard error.
 pub(super) fn load_or_tell(file: &Path, profiles: Option<&Path>) -> Result<Loaded, Exit> {
-    let colour = std::io::stderr().is_terminal();
-    match config::load(file, profiles) {
-        Ok(loaded) => {
-            eprint!("{}", config::text(&loaded.warnings, &loaded.sources, colour));
-            Ok(loaded)
-        }
-        Err(refused) => {
-            eprint!("{}", config::text(&refused.diagnostics, &refused.sources, colour));
-            eprintln!("smartstore: {} cannot be used; `smartstore check` says the same", file.display());
-            Err(Exit::Config)
-        }
-    }
+    let loaded = tell_refused(config::load(file, profiles), file)?;
+    tell_mistakes(&loaded.warnings, &loaded.sources);
+    Ok(loaded)
+}
+
+/// Tells on standard error why a configuration cannot be used, if it cannot.
+pub(super) fn tell_refused<T>(loaded: Result<T, Refused>, file: &Path) -> Result<T, Exit> {
+    loaded.map_err(|refused| {
+        tell_mistakes(&refused.diagnostics, &refused.sources);
+        eprintln!("smartstore: {} cannot be used; `smartstore check` says the same", file.display());
+        Exit::Config
+    })
+}
+
+/// Tells mistakes or warnings on standard error.
+pub(super) fn tell_mistakes(diagnostics: &[Diagnostic], sources: &Sources) {
+    eprint!("{}", config::text(diagnostics, sources, std::io::stderr().is_terminal()));
 }

@@ -17,6 +17,7 @@ mod bench;
 mod check;
 #[cfg(feature = "sim")]
 mod demo;
+mod doctor;
 mod events;
 mod exit;
 mod journal;
@@ -48,6 +49,9 @@ enum Command {
     /// Check a configuration, its profiles and cross-references; every mistake at once.
     #[command(after_help = "Example: smartstore check store.toml")]
     Check(check::Args),
+    /// Try every device, the clock, the disk and the broker, and say what to do.
+    #[command(after_help = "Example: smartstore doctor --config store.toml --json")]
+    Doctor(doctor::Args),
     /// Find serial ports and keyboard scanners, and print a [[device]] stanza for each.
     #[command(after_help = "Example: smartstore scan >> store.toml")]
     Scan(scan::Args),
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Journal(args) => journal::run(&args),

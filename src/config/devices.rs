@@ -210,7 +210,9 @@ fn configure<'a>(
     let made = make(device, kind, facts, (id, endpoint), codes, checked)?;
     let written = device.settings.as_ref().and_then(|settings| settings.table.clone());
     let settings = with_defaults(written, &kind.schemas().settings);
-    Some(ConfiguredDevice { device: made, profile: raw.profile.as_ref()?.get_ref().clone(), settings })
+    let profile = raw.profile.as_ref()?.get_ref().clone();
+    let profile_text = profiles.get(&profile).and_then(|found| found.text.as_ref().ok()).cloned().unwrap_or_default();
+    Some(ConfiguredDevice { device: made, profile, profile_text, settings })
 }
 
 /// Lets the kind check facts, settings and endpoint. A wrong name or endpoint is stood in for, so that the rest is

@@ -96,7 +96,8 @@ fn cloud(cloud: &Cloud) -> Keys {
         ("key_file", identity.map(|identity| identity.key_file.as_path())),
     ]);
     let username = cloud.username.clone().map(|name| ("username", name));
-    files.chain([("broker", cloud.broker.to_string())]).chain(username).collect()
+    let trial = units::format_duration(cloud.trial);
+    files.chain([("broker", cloud.broker.to_string()), ("trial", trial)]).chain(username).collect()
 }
 
 fn console(console: &Console) -> Keys {

@@ -12,6 +12,7 @@
 mod devices;
 mod document;
 mod effective;
+mod last_good;
 pub mod limits;
 mod profiles;
 mod raw;
@@ -20,6 +21,7 @@ mod report;
 mod schema;
 mod sections;
 mod sources;
+mod start;
 mod stations;
 mod store;
 #[cfg(test)]
@@ -27,13 +29,15 @@ mod tests;
 
 use std::path::Path;
 
+pub use last_good::{Kept, LastGood};
 pub use profiles::{BUILT_IN, PROFILES_DIR, SYSTEM_DIR};
 pub use render::{json, text};
 pub use report::Refused;
 pub use schema::{config_schema, profile_schema};
 pub use sources::Sources;
+pub use start::{Origin, Start, load_kept, start};
 pub use store::{
-    CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console, DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED,
+    CLOUD_TRIAL, CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console, DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED,
     JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station, Store, TlsIdentity, Trust,
 };
 

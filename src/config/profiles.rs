@@ -1,9 +1,10 @@
 //! Where profiles are looked for, and what one looks like.
 //!
-//! The first place that holds a profile of the name wins; nothing is merged. The places: `--profiles DIR`,
+//! The first place that holds a profile of the name wins; nothing is merged. The places: what was kept with the last
+//! good configuration, if it is that one which is loaded; `--profiles DIR`,
 //! `device-profiles/` beside the configuration, `/usr/share/smartstore/device-profiles/`, and those built in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::document::{Unreadable, read_text};
@@ -16,10 +17,14 @@ pub const PROFILES_DIR: &str = "device-profiles";
 pub const SYSTEM_DIR: &str = "/usr/share/smartstore/device-profiles";
 /// What the path of a profile begins with that stands in no file.
 pub const BUILT_IN: &str = "built-in";
+/// What the path of a profile begins with that was kept with the last good configuration.
+const KEPT: &str = "last-good";
 
 /// The places where profiles are looked for.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
+    /// Looked at first: profiles that were kept together with the configuration, name and text.
+    pub(super) kept: BTreeMap<String, String>,
     /// Folders, in order.
     pub(super) dirs: Vec<PathBuf>,
     /// Name and text.
@@ -41,12 +46,17 @@ impl Places {
         let mut dirs: Vec<PathBuf> = asked_for.map(Path::to_owned).into_iter().collect();
         dirs.push(base.join(PROFILES_DIR));
         dirs.push(PathBuf::from(SYSTEM_DIR));
-        Self { dirs, built_in: catalogue.iter().flat_map(|kind| kind.profiles()).copied().collect() }
+        let kept = BTreeMap::new();
+        Self { kept, dirs, built_in: catalogue.iter().flat_map(|kind| kind.profiles()).copied().collect() }
     }
 
     /// The profile of that name. The name must have been checked with [`is_profile_name`].
     pub(super) fn find(&self, name: &str) -> Option<ProfileText> {
         let file = format!("{name}.toml");
+        if let Some(text) = self.kept.get(name) {
+            let path = Path::new(KEPT).join(PROFILES_DIR).join(file);
+            return Some(ProfileText { path, text: Ok(text.clone()) });
+        }
         for dir in &self.dirs {
             let path = dir.join(&file);
             if path.symlink_metadata().is_ok() {

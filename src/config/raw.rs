@@ -84,6 +84,10 @@ pub(super) struct RawCloud {
     /// The private key (PEM) of cert_file.
     #[schemars(with = "Option<String>")]
     pub(super) key_file: Text,
+    /// How long a configuration sent by the cloud may take to run well before it is taken back, from "2s" to "10min".
+    /// Default: "1min".
+    #[schemars(with = "Option<String>")]
+    pub(super) trial: Text,
 }
 
 /// The technician's console and the screens' pages.

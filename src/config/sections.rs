@@ -95,7 +95,14 @@ pub(super) fn cloud(raw: &RawCloud, checked: &mut Checked<'_>) -> Option<Cloud> 
     let ca_file = file("ca_file", &raw.ca_file, checked);
     let identity = identity(&raw.cert_file, &raw.key_file, checked);
     let username = raw.username.as_ref().map(|name| name.get_ref().clone());
-    Some(Cloud { broker: broker?, username, password_file, ca_file, identity })
+    let trial =
+        checked.parse("trial", raw.trial.as_ref(), units::DURATION_HELP, |text| match units::parse_duration(text) {
+            Ok(trial) if (Duration::from_secs(2)..=Duration::from_secs(600)).contains(&trial) => Ok(trial),
+            Ok(_) => Err("must be from 2s to 10min".to_owned()),
+            Err(error) => Err(error.to_string()),
+        });
+    let trial = trial.unwrap_or(store::CLOUD_TRIAL);
+    Some(Cloud { broker: broker?, username, password_file, ca_file, identity, trial })
 }
 
 /// `[console]`.

@@ -18,6 +18,8 @@ pub const JOURNAL_MAX_SIZE: u64 = 512 << 20;
 pub const JOURNAL_MIN_SIZE: u64 = 1 << 20;
 /// How long confirmed events stay when `[journal]` does not say.
 pub const JOURNAL_KEEP_CONFIRMED: Duration = Duration::from_secs(72 * 3600);
+/// How long a configuration of the cloud is tried when `[cloud]` does not say.
+pub const CLOUD_TRIAL: Duration = Duration::from_secs(60);
 /// Where journal and caches are when `[gateway]` does not say, relative to the file.
 pub const DATA_DIR: &str = "data";
 
@@ -76,7 +78,7 @@ impl Trust {
 }
 
 /// `[cloud]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cloud {
     /// Where the broker is.
     pub broker: BrokerAddress,
@@ -88,6 +90,8 @@ pub struct Cloud {
     pub ca_file: Option<PathBuf>,
     /// The gateway's certificate (PEM) and its key, for brokers that ask for one.
     pub identity: Option<TlsIdentity>,
+    /// How long a configuration of the cloud may take to run well before it is taken back.
+    pub trial: Duration,
 }
 
 /// A certificate and its private key.
@@ -100,7 +104,7 @@ pub struct TlsIdentity {
 }
 
 /// `[console]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -132,6 +136,8 @@ pub struct ConfiguredDevice {
     pub device: Box<dyn Device>,
     /// Its profile: `scanner/gm65`.
     pub profile: String,
+    /// Text of the profile.
+    pub profile_text: String,
     /// `[device.settings]` as written, with the defaults its kind's schema names.
     pub settings: toml::Table,
 }

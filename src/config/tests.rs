@@ -1,5 +1,6 @@
 mod probe;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -76,7 +77,7 @@ machine = \"vending-1\"
 ";
 
 fn places(dirs: Vec<PathBuf>) -> Places {
-    Places { dirs, built_in: PROFILES.to_vec() }
+    Places { kept: BTreeMap::new(), dirs, built_in: PROFILES.to_vec() }
 }
 
 fn load_in(base: &Path, text: &str) -> Result<Loaded, Refused> {
@@ -426,7 +427,7 @@ fn the_usual_places_are_those_of_the_contract() {
 #[test]
 fn the_profiles_built_in_are_those_of_the_repository() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROFILES_DIR);
-    let in_repository = Places { dirs: vec![dir], built_in: Vec::new() }.names();
+    let in_repository = Places { kept: BTreeMap::new(), dirs: vec![dir], built_in: Vec::new() }.names();
     let built_in: std::collections::BTreeSet<String> =
         CATALOGUE.iter().flat_map(|kind| kind.profiles()).map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(built_in, in_repository, "complete the list in src/config/profiles.rs");

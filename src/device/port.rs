@@ -92,6 +92,17 @@ impl Port {
         }
     }
 
+    /// Ends every action that waits and was never begun: the device is taken out of service while the gateway goes on.
+    /// Nothing new is let in.
+    pub async fn turn_away(&mut self) -> Result<(), DriverError> {
+        self.actions.close();
+        while let Some(assigned) = self.actions.recv().await {
+            let ended = Ended::Refused(Reason::new("device-removed"));
+            self.observe(Observation::Ended(Outcome { command: assigned.command, ended })).await?;
+        }
+        Ok(())
+    }
+
     /// Ends every action that a failed driver had taken and not finished: nobody can know whether it was done.
     pub async fn abandon(&mut self) -> Result<(), DriverError> {
         while let Some((command, _)) = self.taken.first_key_value() {
@@ -99,5 +110,42 @@ impl Port {
             self.observe(Observation::Ended(Outcome { command: command.clone(), ended })).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::observe::{Board, Conditions, Metrics};
+    use crate::types::{Action, Timestamp};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_device_that_is_taken_away_is_refused_even_if_it_is_just_being_handed_over() {
+        let clock = Clock::manual(Timestamp::from_unix_ms(0), 1);
+        let conditions = Conditions::new(clock.clone());
+        let device = DeviceId::new("scanner-1").unwrap();
+        let scope = DeviceScope::new(device, clock.clone(), conditions, Metrics::default(), Board::default());
+        let (mut port, mut ends) = port(scope, clock.clone(), CancellationToken::new());
+        let assigned = |id: &str| Assigned {
+            command: CommandId::new(id).unwrap(),
+            action: Action::ScanTrigger { on: true },
+            deadline: clock.now() + Duration::from_secs(60),
+        };
+        ends.assign.try_send(assigned("waits")).unwrap();
+        let room = ends.assign.try_reserve().unwrap();
+        let late = async {
+            tokio::task::yield_now().await;
+            room.send(assigned("late"));
+        };
+        let (turned_away, ()) = tokio::join!(port.turn_away(), late);
+        turned_away.unwrap();
+        for id in ["waits", "late"] {
+            let Body::Observed(Observation::Ended(outcome)) = ends.observed.try_recv().unwrap().body else { panic!() };
+            assert_eq!(outcome.command.as_str(), id);
+            assert!(matches!(outcome.ended, Ended::Refused(_)), "{outcome:?}");
+        }
+        assert!(ends.assign.try_reserve().is_err(), "nothing new is let in");
     }
 }

@@ -62,6 +62,16 @@ impl Board {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner).insert(device, status);
     }
 
+    /// Takes a device away.
+    pub fn remove(&self, device: &DeviceId) {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
+    }
+
+    /// Where a device stands, if there is one of that name.
+    pub fn state(&self, device: &DeviceId) -> Option<DeviceState> {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).get(device).map(|status| status.state)
+    }
+
     /// Changes what is known of one device; one that is not there is left alone.
     pub fn update(&self, device: &DeviceId, change: impl FnOnce(&mut DeviceStatus)) {
         if let Some(status) = self.devices.lock().unwrap_or_else(PoisonError::into_inner).get_mut(device) {

@@ -1,6 +1,7 @@
 //! From the ledger to the devices' ports.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -30,12 +31,32 @@ pub struct Target {
     pub restart: std::sync::Arc<tokio::sync::Notify>,
 }
 
+/// The devices that can be asked for something now. Every clone is the same list.
+#[derive(Debug, Clone, Default)]
+pub struct Targets(Arc<Mutex<BTreeMap<DeviceId, Arc<Target>>>>);
+
+impl Targets {
+    /// A device can be asked from now on.
+    pub fn add(&self, device: DeviceId, target: Target) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(device, Arc::new(target));
+    }
+
+    /// A device cannot be asked any more; what is on its way to it may still arrive in its port.
+    pub fn remove(&self, device: &DeviceId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
+    }
+
+    fn get(&self, device: &DeviceId) -> Option<Arc<Target>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(device).cloned()
+    }
+}
+
 /// Carries accepted commands to devices, each exactly once.
 #[derive(Debug)]
 pub struct Dispatcher {
     journal: Journal,
     clock: Clock,
-    targets: BTreeMap<DeviceId, Target>,
+    targets: Targets,
     /// Commands that are recorded as dispatched, were perhaps not done, and may be done twice.
     repeatable: BTreeSet<CommandId>,
     /// Whether the commands of earlier processes have been settled.
@@ -72,7 +93,7 @@ enum Decision {
 
 impl Dispatcher {
     /// A dispatcher for these devices.
-    pub fn new(journal: Journal, clock: Clock, targets: BTreeMap<DeviceId, Target>) -> Self {
+    pub fn new(journal: Journal, clock: Clock, targets: Targets) -> Self {
         let (probe, asked) = mpsc::channel(1);
         let probe = Probe(probe);
         Self { journal, clock, targets, repeatable: BTreeSet::new(), settled: false, asked, probe }

@@ -9,7 +9,7 @@
 mod dispatch;
 mod intake;
 
-pub use dispatch::{Dispatcher, Probe, Target};
+pub use dispatch::{Dispatcher, Probe, Target, Targets};
 pub use intake::intake;
 
 #[cfg(test)]

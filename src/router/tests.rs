@@ -32,7 +32,8 @@ fn start(directory: tempfile::TempDir, clock: Clock, journal: Journal, room: usi
     let (assign, port) = mpsc::channel(room);
     let restart = Arc::new(tokio::sync::Notify::new());
     let target = Target { can: &[ActionKind::ScanTrigger], assign, restart: restart.clone() };
-    let targets = BTreeMap::from([(DeviceId::new("scanner-1").unwrap(), target)]);
+    let targets = Targets::default();
+    targets.add(DeviceId::new("scanner-1").unwrap(), target);
     let stop = CancellationToken::new();
     let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
     let told = stop.clone();

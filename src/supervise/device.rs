@@ -23,8 +23,8 @@ const HEALTHY: Duration = Duration::from_secs(300);
 pub type Restart = Arc<Notify>;
 
 /// Runs a device until `stop`: a driver that fails or panics is started again after a back-off, for ever, because a
-/// cable may be out for days. Actions that a failed driver left open end as indeterminate.
-pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart, stop: CancellationToken) {
+/// cable may be out for days. Actions that a failed driver left open end as indeterminate. Gives the port back.
+pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart, stop: CancellationToken) -> Port {
     let clock = port.clock.clone();
     let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_CAP);
     let mut trouble = Trouble::default();
@@ -61,6 +61,7 @@ pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart
         }
     }
     port.scope.state(DeviceState::Stopped);
+    port
 }
 
 /// How one run of a driver ended.

@@ -100,7 +100,10 @@ fn bench(mut script: Vec<Run>) -> Bench {
     let stop = CancellationToken::new();
     let restart = Restart::default();
     let (port, ends) = port(scope, clock, stop.clone());
-    let running = tokio::spawn(supervise(device.clone(), port, restart.clone(), stop.clone()));
+    let running = tokio::spawn({
+        let (device, restart, stop) = (device.clone(), restart.clone(), stop.clone());
+        async move { drop(supervise(device, port, restart, stop).await) }
+    });
     Bench { device, ends, restart, stop, running }
 }
 

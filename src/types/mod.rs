@@ -11,6 +11,7 @@
 mod broker;
 mod code;
 mod command;
+mod desired;
 mod diagnostic;
 mod endpoint;
 mod event;
@@ -24,6 +25,7 @@ pub mod units;
 pub use broker::{BrokerAddress, BrokerAddressError};
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
 pub use command::{Action, ActionKind, Assigned, Command, CommandState, Ended, Origin, Outcome, Reason};
+pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};

@@ -14,7 +14,7 @@ use super::{Shared, UplinkError};
 use crate::backoff::Backoff;
 use crate::journal::{Accepted, Intake, JournalError};
 use crate::types::{Condition, Event};
-use crate::wire::cloud::{Unparsed, parse_command};
+use crate::wire::cloud::{Unparsed, parse_command, parse_desired};
 
 /// Connects, again and again, until told to stop.
 pub(super) async fn run(
@@ -69,8 +69,9 @@ async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<()
     let options = connect::for_commands(&shared.settings).await?;
     let mut link = Link::open(options, usize::from(limits::COMMANDS_IN_FLIGHT) * 2).await?;
     // At every connection: a session may have been kept without the subscription, by a broker that was killed or by us.
-    let subscribe = SubscribeFilterInput::new(shared.topics.commands(), QoS::AtLeastOnce);
-    let subscribed = link.client.try_subscribe_many([subscribe]);
+    let topics = [shared.topics.commands(), shared.topics.config_desired()];
+    let filters = topics.map(|topic| SubscribeFilterInput::new(topic, QoS::AtLeastOnce));
+    let subscribed = link.client.try_subscribe_many(filters);
     subscribed.map_err(|error| Fault::away(format!("cannot subscribe to commands: {error}")))?;
     let mut heard = shared.clock.now();
     loop {
@@ -98,8 +99,16 @@ async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<()
 }
 
 fn subscription(shared: &Shared, ack: &SubAck) -> Result<(), Fault> {
+    use rumqttc::SubscribeReasonCode::Success;
+    match ack.return_codes.get(1) {
+        None | Some(Success(_)) => shared.health.clear(Part::Configuration),
+        Some(refused) => {
+            let detail = format!("the broker refuses the subscription to config/desired with {refused:?}");
+            shared.health.raise(Part::Configuration, Condition::CloudRefused, &detail);
+        }
+    }
     match ack.return_codes.first() {
-        Some(rumqttc::SubscribeReasonCode::Success(_)) => {
+        Some(Success(_)) => {
             shared.health.clear(Part::Commands);
             shared.meter.note(|progress| progress.listening = true);
             Ok(())
@@ -127,6 +136,11 @@ async fn command(shared: &Shared, link: &Link, publish: &Publish, repeats: &mpsc
                 shared.meter.note(|progress| progress.commands_unreadable += 1);
             }
         }
+    }
+    // No topic of its own in a ledger: what is wanted is retained by the broker and offered at every connection, and
+    // what is tried is on disk before anything is done.
+    if publish.topic == shared.topics.config_desired() && !publish.payload.is_empty() {
+        shared.exchange.want(parse_desired(&publish.payload));
     }
     let acknowledged = link.client.try_ack(publish);
     acknowledged.map_err(|error| Fault::away(format!("cannot acknowledge a command: {error}")).into())

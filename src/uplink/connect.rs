@@ -17,7 +17,7 @@ use super::limits;
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::types::Condition;
-use crate::wire::cloud::{COMMAND_BYTES, Source, State, Topics};
+use crate::wire::cloud::{COMMAND_BYTES, DESIRED_BYTES, Source, State, Topics};
 
 /// Where Debian and most others keep the system's authorities in one file.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -44,7 +44,7 @@ pub(super) async fn for_events(settings: &Settings, clock: &Clock) -> Result<Mqt
 /// For commands: the broker keeps the session, and with it the commands, while we are away.
 pub(super) async fn for_commands(settings: &Settings) -> Result<MqttOptions, Fault> {
     let mut options = basic(settings, "down").await?;
-    let largest = u32::try_from(COMMAND_BYTES).unwrap_or(u32::MAX) + COMMAND_OVERHEAD;
+    let largest = u32::try_from(COMMAND_BYTES.max(DESIRED_BYTES)).unwrap_or(u32::MAX) + COMMAND_OVERHEAD;
     let kept = u32::try_from(limits::COMMANDS_KEPT.as_secs()).unwrap_or(u32::MAX);
     options
         .set_clean_start(false)
@@ -69,9 +69,10 @@ pub(super) async fn for_commands(settings: &Settings) -> Result<MqttOptions, Fau
     Ok(options)
 }
 
-/// To try what was renewed: neither session nor will, and an id of its own, so that nobody is thrown out.
-pub(super) async fn for_a_try(settings: &Settings) -> Result<MqttOptions, Fault> {
-    let mut options = basic(settings, "try").await?;
+/// To see whether we are let in: neither session nor will, and an id of its own (`suffix`), so that nobody is thrown
+/// out.
+pub(super) async fn for_a_try(settings: &Settings, suffix: &str) -> Result<MqttOptions, Fault> {
+    let mut options = basic(settings, suffix).await?;
     options.set_clean_start(true).set_max_packet_size(Some(ANSWER_BYTES));
     Ok(options)
 }

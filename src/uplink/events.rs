@@ -22,8 +22,11 @@ use super::renewal::Files;
 use super::{Shared, UplinkError};
 use crate::backoff::Backoff;
 use crate::journal::{Head, Journal, JournalError};
-use crate::types::{Body, Class, Condition, Draft, Event, Notice, Row};
-use crate::wire::cloud::{Encoded, Source, State, Topics};
+use crate::types::{Body, Class, Condition, ConfigReport, Draft, Event, Notice, Row};
+use crate::wire::cloud::{Encoded, Source, State, Topics, reported_message};
+
+/// Fixed header, length of the topic, packet id, properties.
+const AROUND_REPORT: usize = 16;
 
 /// Why a connection for events is over.
 #[derive(Debug)]
@@ -135,7 +138,7 @@ async fn open(shared: &Shared) -> Result<(Link, Outbox), End> {
     }
     let files = Files::look(&shared.settings).await;
     let options = connect::for_events(&shared.settings, &shared.clock).await?;
-    let link = Link::open(options, shared.settings.pace.window + limits::REPEATS + 2).await?;
+    let link = Link::open(options, shared.settings.pace.window + limits::REPEATS + 4).await?;
     let room = room(link.packet_bytes, &shared.topics)?;
     shared.files.send_replace(files);
     Ok((link, Outbox::new(confirmed, room, &shared.settings.pace, shared.clock.now())))
@@ -161,6 +164,7 @@ fn room(packet_bytes: Option<u32>, topics: &Topics) -> Result<Room, Fault> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     Status,
+    Reported,
     Repeat,
     Flight(Class, u64),
 }
@@ -185,6 +189,7 @@ struct Session<'a> {
     source: Source,
     head: watch::Receiver<Head>,
     renewed: watch::Receiver<u64>,
+    reported: watch::Receiver<Option<ConfigReport>>,
     notices: FuturesUnordered<Boxed<Noticed>>,
     /// Messages on their way that are no flights.
     others: usize,
@@ -198,7 +203,7 @@ impl<'a> Session<'a> {
     fn new(shared: &'a Shared, link: Link, outbox: Outbox, careful: &'a mut Careful) -> Self {
         let source = Source::new(&shared.settings.store, &shared.settings.gateway, shared.journal.epoch());
         let (head, heard, renewed) = (shared.journal.head(), shared.clock.now(), shared.renewed.subscribe());
-        let notices = FuturesUnordered::new();
+        let (notices, reported) = (FuturesUnordered::new(), shared.exchange.reported());
         let (others, other_since, asked, leave_by) = (0, None, None, None);
         Self {
             shared,
@@ -208,6 +213,7 @@ impl<'a> Session<'a> {
             source,
             head,
             renewed,
+            reported,
             notices,
             others,
             other_since,
@@ -242,6 +248,7 @@ impl<'a> Session<'a> {
                 Ok(()) = self.renewed.changed(), if self.leave_by.is_none() => {
                     self.leave_by = Some(self.shared.clock.now() + limits::FAREWELL / 2);
                 }
+                Ok(()) = self.reported.changed(), if self.leave_by.is_none() => self.report()?,
                 () = sleep_until(deadline.into()) => self.check()?,
             }
         }
@@ -275,6 +282,21 @@ impl<'a> Session<'a> {
         let payload = Source::status(state, &self.shared.clock.stamp(), &self.shared.settings.version);
         self.other();
         self.publish(self.shared.topics.status(), payload, PublishOptions::at_least_once().retained(), Token::Status)
+    }
+
+    /// Says what became of the configuration that the cloud wanted. Of one that is too long for the broker the mistakes
+    /// are left out.
+    fn report(&mut self) -> Result<(), Fault> {
+        let Some(mut report) = self.reported.borrow_and_update().clone() else { return Ok(()) };
+        let topic = self.shared.topics.config_reported();
+        let mut payload = reported_message(&report);
+        let most = self.link.packet_bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        if payload.len() + topic.len() + AROUND_REPORT > most {
+            report.errors.clear();
+            payload = reported_message(&report);
+        }
+        self.other();
+        self.publish(topic, payload, PublishOptions::at_least_once().retained(), Token::Reported)
     }
 
     fn repeat(&mut self, event: &Event) -> Result<(), Fault> {
@@ -345,7 +367,7 @@ impl<'a> Session<'a> {
             Ok(other) => return Err(Fault::away(format!("the client confused its answers: {other:?}"))),
             Err(error) => Err(error),
         };
-        if matches!(token, Token::Status | Token::Repeat) {
+        if matches!(token, Token::Status | Token::Reported | Token::Repeat) {
             self.others = self.others.saturating_sub(1);
             self.other_since = (self.others > 0).then(|| self.shared.clock.now());
         }
@@ -362,7 +384,11 @@ impl<'a> Session<'a> {
                 let detail = "the broker keeps no retained messages, so nobody can see whether this gateway is online";
                 self.shared.health.raise(Part::Status, Condition::CloudRefused, detail);
             }
-            (Token::Repeat, Ok(_)) => {}
+            (Token::Reported, Ok(reason)) if (reason as u8) >= 0x80 => {
+                let detail = format!("the broker refuses config/reported with {reason:?}");
+                self.shared.health.raise(Part::Configuration, Condition::CloudRefused, &detail);
+            }
+            (Token::Repeat | Token::Reported, Ok(_)) => {}
             // The connection is over, and says so itself.
             (_, Err(_)) => {}
         }

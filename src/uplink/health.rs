@@ -18,6 +18,8 @@ pub(super) enum Part {
     Quota,
     /// The topic of the status.
     Status,
+    /// The topics of the configuration.
+    Configuration,
     /// The topic of one class.
     Topic(Class),
     /// Certificates or a password that were renewed and do not work.

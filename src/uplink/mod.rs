@@ -27,6 +27,7 @@
 pub mod bench;
 mod bucket;
 mod commands;
+mod configuration;
 mod connect;
 mod events;
 mod fault;
@@ -35,6 +36,7 @@ mod lane;
 mod limits;
 mod link;
 mod outbox;
+mod probe;
 mod progress;
 mod renewal;
 mod settings;
@@ -45,6 +47,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use configuration::{ConfigExchange, Desired};
+pub use probe::probe;
 pub use progress::Progress;
 pub use settings::{Pace, Settings};
 
@@ -78,6 +82,7 @@ struct Shared {
     files: watch::Sender<Files>,
     /// Counts changes of the files that the broker has accepted.
     renewed: watch::Sender<u64>,
+    exchange: ConfigExchange,
 }
 
 /// The uplink of one gateway. Cheap to clone; run one of the clones, once at a time.
@@ -87,12 +92,23 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// An uplink that does nothing yet.
+    /// An uplink that does nothing yet, and that nobody listens to for configurations.
     pub fn new(settings: Settings, journal: Journal, conditions: Conditions, clock: Clock) -> Self {
+        Self::with_exchange(settings, journal, conditions, clock, ConfigExchange::default())
+    }
+
+    /// [`Uplink::new`], with somebody who applies configurations.
+    pub fn with_exchange(
+        settings: Settings,
+        journal: Journal,
+        conditions: Conditions,
+        clock: Clock,
+        exchange: ConfigExchange,
+    ) -> Self {
         let topics = Topics::new(&settings.store, &settings.gateway);
         let (health, meter) = (Health::new(conditions), Meter::default());
         let (files, renewed) = (watch::Sender::default(), watch::Sender::default());
-        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter, files, renewed }) }
+        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter, files, renewed, exchange }) }
     }
 
     /// How far it has come; changes with every step.

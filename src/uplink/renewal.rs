@@ -64,7 +64,7 @@ async fn change_over(shared: &Shared, now: Files) {
 }
 
 async fn attempt(shared: &Shared) -> Result<(), Fault> {
-    let options = connect::for_a_try(&shared.settings).await?;
+    let options = connect::for_a_try(&shared.settings, "try").await?;
     Link::open(options, 4).await?.leave().await;
     Ok(())
 }

@@ -107,10 +107,16 @@ impl Shop {
 
     /// Starts the daemon and leaves it to itself.
     pub(crate) fn spawn(&mut self) {
+        self.spawn_with(&[]);
+    }
+
+    /// [`Shop::spawn`] with further arguments.
+    pub(crate) fn spawn_with(&mut self, arguments: &[&str]) {
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
         let child = smartstore(&["run", "--config"])
             .arg(self.config())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .args(arguments)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -142,7 +148,8 @@ impl Shop {
         entries.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| target == node)
     }
 
-    fn device_state(&self) -> Option<String> {
+    /// What the daemon says of its first device.
+    pub(crate) fn device_state(&self) -> Option<String> {
         let devices: Value = serde_json::from_str(&self.get("/api/v1/devices")?).ok()?;
         Some(devices.get(0)?["state"].as_str()?.to_owned())
     }
@@ -171,15 +178,24 @@ impl Shop {
         assert_eq!(ended.and_then(|status| status.code()), Some(0), "an orderly end\n{}", self.log_tail());
     }
 
-    /// The body of an answer with status 200 or 503; `None` when nobody answers.
+    /// The body of an answer, whatever its status; `None` when nobody answers.
     pub(crate) fn get(&self, path: &str) -> Option<String> {
+        self.get_whole(path)?.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    }
+
+    /// The status of an answer: 200, 503.
+    pub(crate) fn status_of(&self, path: &str) -> Option<u16> {
+        self.get_whole(path)?.split(' ').nth(1)?.parse().ok()
+    }
+
+    fn get_whole(&self, path: &str) -> Option<String> {
         let mut socket = TcpStream::connect(("127.0.0.1", self.console)).ok()?;
         socket.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.console);
         socket.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).ok()?;
-        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+        Some(answer)
     }
 
     /// The codes of the conditions that stand now.

@@ -93,6 +93,11 @@ impl ScannerLine {
         assert_eq!(self.write_within(bytes, WRITE_BOUND), bytes.len(), "the daemon stopped reading");
     }
 
+    /// Reads a code, as the scanner would.
+    pub(crate) fn type_code(&mut self, code: &str) {
+        self.write(format!("{code}\r").as_bytes());
+    }
+
     /// Writes what goes in until `bound`, and says how much that was. Throws away what the daemon says.
     pub(crate) fn write_within(&mut self, bytes: &[u8], bound: Duration) -> usize {
         let pair = self.pair.as_mut().expect("the cable is in");

@@ -26,6 +26,8 @@ pub(crate) struct Received {
     pub(crate) historical: BTreeSet<String>,
     /// What each retained status said, in the order of arrival.
     pub(crate) states: Vec<String>,
+    /// What each retained report of a configuration said, in the order of arrival.
+    pub(crate) reports: Vec<Value>,
     /// How many events came again.
     pub(crate) duplicates: u64,
     /// What was wrong as it came.
@@ -37,6 +39,9 @@ impl Received {
         if topic.ends_with("/status") {
             let status: Value = serde_json::from_slice(payload).unwrap_or_default();
             return self.states.push(status["state"].as_str().unwrap_or("unreadable").to_owned());
+        }
+        if topic.ends_with("/config/reported") {
+            return self.reports.push(serde_json::from_slice(payload).unwrap_or_default());
         }
         let Some(class) = topic.split("/events/").nth(1) else { return };
         let Ok(Value::Array(events)) = serde_json::from_slice(payload) else {
@@ -316,10 +321,19 @@ fn the_subscriber_misses_nothing_while_the_broker_restarts() {
 
 /// Publishes one message at QoS 1 and waits until the broker has it.
 pub(crate) fn publish(port: u16, topic: &str, payload: &str) {
+    publish_as(0x32, port, topic, payload);
+}
+
+/// [`publish`], retained.
+pub(crate) fn publish_retained(port: u16, topic: &str, payload: &str) {
+    publish_as(0x33, port, topic, payload);
+}
+
+fn publish_as(kind: u8, port: u16, topic: &str, payload: &str) {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
     socket.write_all(&connect_packet("publisher")).unwrap();
     let body = [&text(topic)[..], &[0, 1, 0], payload.as_bytes()].concat();
-    socket.write_all(&packet(0x32, &body)).unwrap();
+    socket.write_all(&packet(kind, &body)).unwrap();
     let mut seen = Vec::new();
     while !seen.windows(4).any(|window| window[0] == 0x40 && window[2..] == [0, 1]) {
         let mut bytes = [0; 256];

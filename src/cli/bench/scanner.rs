@@ -99,7 +99,7 @@ async fn measure(args: &Args, directory: &Path, clock: &Clock, stop: Cancellatio
     let text = configuration(&format!("serial:{}", link.display()), "data", false);
     let loaded = config::load_text(&text, Path::new("bench.toml"), directory, None)
         .map_err(|refused| anyhow::anyhow!("the benchmark's own configuration: {:?}", refused.diagnostics))?;
-    let app = App::build(loaded).await?;
+    let app = App::build(config::Start::with(loaded, &directory.join("bench.toml"), None)).await?;
     let journal = app.journal().clone();
     let stop_app = stop.child_token();
     let scan = async {

@@ -105,7 +105,7 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
     Ok(summary(&told?))
 }
 
-fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<config::Loaded> {
+fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<config::Start> {
     let text = format!(
         "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n\
          [gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n\n\
@@ -116,12 +116,13 @@ fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<
     );
     let file = directory.join("store.toml");
     std::fs::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
-    config::load_text(&text, &file, directory, None).map_err(|refused| {
+    let loaded = config::load_text(&text, &file, directory, None).map_err(|refused| {
         anyhow::anyhow!(
             "the demo cannot be configured so:\n{}",
             config::text(&refused.diagnostics, &refused.sources, false)
         )
-    })
+    })?;
+    Ok(config::Start::with(loaded, &file, None))
 }
 
 fn announce(app: &App, directory: &Path, broker: &Broker, link: &Path) {

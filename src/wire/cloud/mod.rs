@@ -8,12 +8,15 @@
 //! - Down: one command per message, at most [`COMMAND_BYTES`] ([`parse_command`]). A field that the envelope of a
 //!   command does not know is ignored, because the cloud may be newer than this box; an *argument* that the action
 //!   does not know is refused, because it would change what is asked for.
+//! - Both ways, retained: the configuration that the cloud wants, at most [`DESIRED_BYTES`] ([`parse_desired`]), and
+//!   what became of it ([`reported_message`]).
 //!
 //! What is absent: no topic or payload is built anywhere else, nothing here knows a broker or a connection, and
 //! nothing here decides what is sent when.
 
 mod asyncapi;
 mod command;
+mod desired;
 mod event;
 mod payload;
 mod schema;
@@ -21,6 +24,9 @@ mod topic;
 
 pub use asyncapi::asyncapi;
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
+pub use desired::{
+    DESIRED_BYTES, REPORTED_ERRORS, UnreadDesired, desired_message, parse_desired, parse_reported, reported_message,
+};
 pub use event::{
     BATCH_EVENTS, Encoded, EventHead, HISTORICAL_AFTER, Source, State, historical, read_batch, type_and_data,
 };

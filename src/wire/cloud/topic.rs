@@ -28,6 +28,16 @@ impl Topics {
     pub fn commands(&self) -> String {
         format!("{}/commands", self.root)
     }
+
+    /// Down, retained: the configuration that the cloud wants.
+    pub fn config_desired(&self) -> String {
+        format!("{}/config/desired", self.root)
+    }
+
+    /// Up, retained: what became of it.
+    pub fn config_reported(&self) -> String {
+        format!("{}/config/reported", self.root)
+    }
 }
 
 #[cfg(test)]
@@ -41,5 +51,7 @@ mod tests {
         assert_eq!(topics.events(Class::Money), "smartstore/v1/hz-wulin-001/gw-1/events/money");
         assert_eq!(topics.events(Class::Telemetry), "smartstore/v1/hz-wulin-001/gw-1/events/telemetry");
         assert_eq!(topics.commands(), "smartstore/v1/hz-wulin-001/gw-1/commands");
+        assert_eq!(topics.config_desired(), "smartstore/v1/hz-wulin-001/gw-1/config/desired");
+        assert_eq!(topics.config_reported(), "smartstore/v1/hz-wulin-001/gw-1/config/reported");
     }
 }

@@ -1,0 +1,213 @@
+//! `smartstore doctor`: tries everything that a gateway needs, and says what to do about what is not there.
+//!
+//! It may run beside the daemon: no line is opened (that would take bytes from it), the broker is spoken to under a
+//! client id of its own, and the journal is only read.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::fs::{Access, access, statvfs};
+use serde::Serialize;
+
+use super::exit::{Chain, Exit, answer, tell};
+use super::until_told::{Told, until_told};
+use crate::app::uplink_settings;
+use crate::clock::{Clock, Trust};
+use crate::config::{self, Store};
+use crate::journal::ReadOnly;
+use crate::types::{Condition, Endpoint};
+use crate::uplink::probe;
+
+/// Bytes of journal that a busy shop fills in an hour: 7,200 events of 400 bytes.
+const BYTES_AN_HOUR: u64 = 7_200 * 400;
+/// Less room than for so many hours is a warning: a long weekend.
+const HOURS_ENOUGH: u64 = 72;
+
+/// Arguments of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: std::path::PathBuf,
+    /// Where to look for device profiles first.
+    #[arg(long, value_name = "DIR")]
+    profiles: Option<std::path::PathBuf>,
+    /// Print the findings as one JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    target: String,
+    result: Verdict,
+    message: String,
+    help: String,
+}
+
+fn finding(check: &'static str, target: impl Into<String>, result: Verdict, message: &str, help: &str) -> Finding {
+    Finding { check, target: target.into(), result, message: message.to_owned(), help: help.to_owned() }
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let store = match super::check::load_or_tell(&args.config, args.profiles.as_deref()) {
+        Ok(loaded) => loaded.store,
+        Err(exit) => return exit.into(),
+    };
+    let findings = match until_told(async |_| examine(&store).await) {
+        Ok(Told::Ended(findings)) => findings,
+        Ok(Told::Twice) => return Exit::Failed.into(),
+        Err(error) => {
+            tell(&error);
+            return Exit::Failed.into();
+        }
+    };
+    if let Err(error) = show(&findings, args.json) {
+        tell(&error);
+        return Exit::Failed.into();
+    }
+    let fails = findings.iter().any(|finding| finding.result == Verdict::Fail);
+    if fails { Exit::Failed.into() } else { ExitCode::SUCCESS }
+}
+
+fn show(findings: &[Finding], json: bool) -> Result<(), serde_json::Error> {
+    if json {
+        answer(&(serde_json::to_string_pretty(findings)? + "\n"));
+        return Ok(());
+    }
+    for Finding { check, target, result, message, help } in findings {
+        let word = match result {
+            Verdict::Ok => "ok  ",
+            Verdict::Warn => "warn",
+            Verdict::Fail => "FAIL",
+        };
+        answer(&format!("{word}  {check}  {target}: {message}\n"));
+        if *result != Verdict::Ok {
+            answer(&format!("      {help}\n"));
+        }
+    }
+    Ok(())
+}
+
+async fn examine(store: &Store) -> Vec<Finding> {
+    let data_dir = store.gateway.data_dir.as_path();
+    let mut findings =
+        vec![writable(data_dir), room(data_dir, store.journal.max_size), journal(data_dir), clock(store)];
+    findings.extend(store.devices.iter().filter_map(|device| endpoint(device.id().as_str(), device.endpoint())));
+    if let Some(cloud) = &store.cloud {
+        findings.push(broker(store, cloud).await);
+    }
+    findings
+}
+
+/// Makes a file and takes it away again. A directory that is not there yet is made at the first start.
+fn writable(data_dir: &Path) -> Finding {
+    let target = data_dir.display().to_string();
+    if !data_dir.exists() {
+        return finding("data_dir", target, Verdict::Warn, "is not there yet", "It is made at the first start.");
+    }
+    match tempfile::tempfile_in(data_dir) {
+        Ok(_) => finding("data_dir", target, Verdict::Ok, "can be written", ""),
+        Err(error) => {
+            let help = "Give the daemon's user this directory, and see that its file system is not read-only.";
+            finding("data_dir", target, Verdict::Fail, &format!("cannot be written: {error}"), help)
+        }
+    }
+}
+
+fn room(data_dir: &Path, max_size: u64) -> Finding {
+    let there = data_dir.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    let target = there.display().to_string();
+    let help = "Free space on this file system, or enlarge [journal] max_size.";
+    match statvfs(there) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let hours = free.min(max_size) / BYTES_AN_HOUR;
+            let message = format!("{} MiB free, room for {hours} hours of a busy shop without a cloud", free >> 20);
+            let result = match hours {
+                0 => Verdict::Fail,
+                hours if hours < HOURS_ENOUGH => Verdict::Warn,
+                _ => Verdict::Ok,
+            };
+            finding("disk", target, result, &message, help)
+        }
+        Err(error) => finding("disk", target, Verdict::Fail, &error.to_string(), help),
+    }
+}
+
+fn journal(data_dir: &Path) -> Finding {
+    let target = data_dir.display().to_string();
+    match ReadOnly::open(data_dir).and_then(|journal| journal.stats()) {
+        Ok(stats) => {
+            let unsent: u64 = stats.classes.iter().map(|class| class.unsent).sum();
+            let message = format!("{} events, {unsent} of them not yet with the cloud", stats.stored());
+            finding("journal", target, Verdict::Ok, &message, "")
+        }
+        Err(error) => {
+            let help = "There is none before the first start; else see `smartstore journal verify`.";
+            finding("journal", target, Verdict::Warn, &Chain(&error).to_string(), help)
+        }
+    }
+}
+
+fn clock(store: &Store) -> Finding {
+    let trust = match store.gateway.clock {
+        config::Trust::Kernel => Trust::Kernel,
+        config::Trust::Trusted => Trust::Trusted,
+    };
+    let (wall, synced) = Clock::system(trust).wall();
+    let result = if synced { Verdict::Ok } else { Verdict::Warn };
+    let message = format!("{wall}, {}", if synced { "synchronised" } else { "not synchronised" });
+    finding("clock", "system", result, &message, Condition::ClockUnsynced.help())
+}
+
+/// Whether the endpoint's node is there and may be used, and who holds it. `None`: it has no node.
+fn endpoint(device: &str, endpoint: &Endpoint) -> Option<Finding> {
+    let (Endpoint::Serial(path) | Endpoint::Evdev(path) | Endpoint::V4l2(path)) = endpoint else { return None };
+    let target = format!("{device} at {endpoint}");
+    let Ok(node) = path.canonicalize() else {
+        let help = Condition::TtyMissing.help();
+        return Some(finding("device", target, Verdict::Fail, "is not there", help));
+    };
+    if let Err(error) = access(&node, Access::READ_OK | Access::WRITE_OK) {
+        let help = "Put the daemon's user into the node's group: dialout or input.";
+        return Some(finding("device", target, Verdict::Fail, &format!("may not be used: {error}"), help));
+    }
+    let others: Vec<String> = holders(&node).into_iter().filter(|name| name != "smartstore").collect();
+    Some(if others.is_empty() {
+        finding("device", target, Verdict::Ok, "is there and may be used", "")
+    } else {
+        let message = format!("is held by {}", others.join(", "));
+        finding("device", target, Verdict::Warn, &message, "End that program: two readers take each other's bytes.")
+    })
+}
+
+/// The names of the processes that have the node open, as far as we may see.
+fn holders(node: &Path) -> Vec<String> {
+    let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let holds =
+        |process: &Path| entries(&process.join("fd")).any(|fd| std::fs::read_link(fd).is_ok_and(|to| to == node));
+    let processes = entries(Path::new("/proc")).filter(|process| holds(process));
+    let names = processes.filter_map(|process| std::fs::read_to_string(process.join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
+async fn broker(store: &Store, cloud: &config::Cloud) -> Finding {
+    let target = cloud.broker.to_string();
+    match probe(&uplink_settings(&store.id, &store.gateway.id, cloud)).await {
+        Ok(()) => finding("broker", target, Verdict::Ok, "lets this gateway in", ""),
+        Err((condition, detail)) => {
+            let message = format!("{} {}: {detail}", condition.code(), condition.text());
+            finding("broker", target, Verdict::Fail, &message, condition.help())
+        }
+    }
+}
