@@ -10,6 +10,7 @@
 
 mod build;
 mod health;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::console::Shown;
 use crate::device::{Device, Port, PortEnds};
 use crate::journal::Journal;
-use crate::observe::{Board, Conditions, notify_ready, notify_stopping};
+use crate::observe::{Board, Conditions, notify_ready, notify_stopping, notify_watchdog, watchdog_within};
 use crate::router::{Dispatcher, Target, intake};
 use crate::supervise::{Circle, Ending, Restart, supervise, supervise_reader};
 use crate::uplink::Uplink;
@@ -128,6 +129,10 @@ impl App {
             circles.devices.spawn(id.as_str(), supervise(device, port, restart, stops.devices.clone()));
         }
         let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
+        if let Some(within) = watchdog_within() {
+            let feed = watchdog::feed(within, journal.clone(), dispatcher.probe(), notify_watchdog, stops.core.clone());
+            circles.core.spawn("watchdog", told(feed));
+        }
         circles.core.spawn("dispatcher", told(dispatcher.run(stops.devices.clone())));
         let announce = health::announce(conditions, journal, clock, stops.core.clone());
         circles.core.spawn("health", told(announce));

@@ -9,7 +9,7 @@
 mod dispatch;
 mod intake;
 
-pub use dispatch::{Dispatcher, Target};
+pub use dispatch::{Dispatcher, Probe, Target};
 pub use intake::intake;
 
 #[cfg(test)]
