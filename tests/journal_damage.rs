@@ -176,10 +176,8 @@ async fn any_single_damaged_page_costs_at_most_what_stood_on_it_and_says_so() {
     let path = dir.path().join("journal.db");
     let (bytes, roots) = (fs::read(&path).unwrap(), roots(&path));
     let all: usize = before.ids.values().map(Vec::len).sum();
-    eprintln!(
-        "{} pages, {all} events\n| damage | page | starts | new epochs | events gone, announced |\n|---|---|---|---|---|",
-        bytes.len() / PAGE
-    );
+    eprintln!("{} pages, {all} events", bytes.len() / PAGE);
+    eprintln!("| damage | page | starts | new epochs | events gone, announced |\n|---|---|---|---|---|");
     let mut others: BTreeMap<String, (u32, u32, usize, usize)> = BTreeMap::new();
     for damage in [Damage::Zeros, Damage::Rubbish, Damage::OneBit] {
         let name = format!("{damage:?}");

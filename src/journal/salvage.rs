@@ -2,9 +2,9 @@
 //!
 //! Commands first: a command that was carried out must not be carried out again because the file that knew of it is
 //! damaged. Then flows' state, then every event that the cloud has not confirmed, with the same ids under new numbers:
-//! whoever receives one twice knows it by its id. A page that cannot be read is leapt over. Notices of the old epoch about
-//! its own numbers stay behind. Commands and state end at the first thing that cannot be read, and all of it after
-//! [`limits::SALVAGE`].
+//! whoever receives one twice knows it by its id. A page that cannot be read is leapt over. Notices of the old epoch
+//! about its own numbers stay behind. Commands and state end at the first thing that cannot be read, and all of it
+//! after [`limits::SALVAGE`].
 
 use std::path::Path;
 use std::time::Instant;
