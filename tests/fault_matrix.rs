@@ -21,7 +21,7 @@ fn named(cell: &str) -> Vec<(String, String)> {
 /// Whether the file has that test; a shell script has it as a check's name.
 fn exists(root: &Path, file: &str, test: &str) -> bool {
     let Ok(text) = fs::read_to_string(root.join(file)) else { return false };
-    if !Path::new(file).extension().is_some_and(|extension| extension == "rs") {
+    if Path::new(file).extension().is_none_or(|extension| extension != "rs") {
         return text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == test);
     }
     let Some(at) = text.find(&format!("fn {test}(")) else { return false };
