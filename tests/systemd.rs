@@ -127,7 +127,15 @@ fn configuration(folder: &Path, text: &str) -> PathBuf {
     file
 }
 
-const SMALLEST: &str = "[store]\nid = \"s\"\ntimezone = \"Asia/Shanghai\"\n[gateway]\nid = \"g\"\ndata_dir = \"data\"\nclock = \"trusted\"\n";
+const SMALLEST: &str = "\
+[store]
+id = \"s\"
+timezone = \"Asia/Shanghai\"
+[gateway]
+id = \"g\"
+data_dir = \"data\"
+clock = \"trusted\"
+";
 
 #[test]
 fn a_broken_configuration_ends_with_the_code_after_which_systemd_does_not_start_it_again() {

@@ -154,8 +154,12 @@ fn auto_repeat_is_no_second_key() {
 }
 
 proptest! {
+    // Not begun with `]`: what follows might be read as a symbology identifier, and is then no part of the code.
     #[test]
-    fn any_split_of_the_events_gives_the_same_codes(text in "[ -~]{3,40}", cut in any::<prop::sample::Index>()) {
+    fn any_split_of_the_events_gives_the_same_codes(
+        text in "[ -\\\\^-~][ -~]{2,39}",
+        cut in any::<prop::sample::Index>(),
+    ) {
         let events = [typed(&text), tap(28)].concat();
         let (before, after) = events.split_at(cut.index(events.len()));
         let mut machine = HidScanner::new(&settings());
