@@ -104,7 +104,15 @@ impl App {
             Fitted { device, port, ends, restart: crate::supervise::Restart::default() }
         });
         let devices = devices.collect();
-        Ok(Self { clock, journal, conditions, devices, console: listener.map(|listener| (listener, shown)), uplink })
+        Ok(Self {
+            clock,
+            journal,
+            conditions,
+            devices,
+            console: listener.map(|listener| (listener, shown)),
+            uplink,
+            board,
+        })
     }
 }
 
@@ -151,8 +159,7 @@ async fn announce_configuration(
 }
 
 fn uplink_settings(store: &config::Store, cloud: &config::Cloud) -> crate::uplink::Settings {
-    let config::Broker { tls, host, port } = cloud.broker.clone();
-    let broker = crate::uplink::Address { host, port, tls };
+    let broker = cloud.broker.clone();
     let version = env!("CARGO_PKG_VERSION");
     let mut settings = crate::uplink::Settings::new(broker, store.id.clone(), store.gateway.id.clone(), version);
     settings.username.clone_from(&cloud.username);
@@ -185,4 +192,16 @@ fn uplink_gauges(progress: &Progress) -> Gauges {
 fn sha256_hex(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{config, journal};
+
+    #[test]
+    fn what_the_configuration_leaves_out_is_what_the_journal_would_choose() {
+        assert_eq!(config::JOURNAL_MAX_SIZE, journal::MAX_BYTES_DEFAULT);
+        assert_eq!(config::JOURNAL_MIN_SIZE, journal::MAX_BYTES_MIN);
+        assert_eq!(config::JOURNAL_KEEP_CONFIRMED, journal::KEEP_CONFIRMED_DEFAULT);
+    }
 }

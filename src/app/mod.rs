@@ -10,6 +10,7 @@
 
 mod build;
 mod health;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use crate::clock::Clock;
 use crate::console::Shown;
 use crate::device::{Device, Port, PortEnds};
 use crate::journal::Journal;
-use crate::observe::{Conditions, notify_ready, notify_stopping};
+use crate::observe::{Board, Conditions, notify_ready, notify_stopping, notify_watchdog, watchdog_within};
 use crate::router::{Dispatcher, Target, intake};
-use crate::supervise::{Circle, Ending, Restart, supervise};
+use crate::supervise::{Circle, Ending, Restart, supervise, supervise_reader};
 use crate::uplink::Uplink;
 
 pub use build::AppError;
@@ -34,6 +35,8 @@ const DEVICES_STOP: Duration = Duration::from_secs(20);
 const INTAKE_STOP: Duration = Duration::from_secs(5);
 const UPLINK_STOP: Duration = Duration::from_secs(5);
 const CORE_STOP: Duration = Duration::from_secs(3);
+/// How long the start waits for lines to be looked at.
+const LOOK_AT_DEVICES: Duration = Duration::from_millis(100);
 
 /// A gateway that is built and not running yet.
 pub struct App {
@@ -43,6 +46,7 @@ pub struct App {
     devices: Vec<Fitted>,
     console: Option<(TcpListener, Shown)>,
     uplink: Option<Uplink>,
+    board: Board,
 }
 
 /// A device with both sides of its port.
@@ -84,10 +88,18 @@ impl App {
     }
 
     /// Runs until `stop`, then goes down in order.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), AppError> {
         let journal = self.journal.clone();
         let stops = Stops::default();
+        let (console, board) = (self.console.take(), self.board.clone());
         let mut circles = self.start(&stops);
+        // Whoever waits for "ready" may count on lines that are there being held. A device whose line takes longer to
+        // look at is not waited for: the daemon is ready without it.
+        let _slow_devices_follow = tokio::time::timeout(LOOK_AT_DEVICES, board.looked_at()).await;
+        if let Some((listener, shown)) = console {
+            let serve = crate::console::serve(listener, shown, stops.core.clone().cancelled_owned());
+            circles.core.spawn("console", told(serve));
+        }
         notify_ready();
         tracing::info!("ready");
         let ended = tokio::select! {
@@ -104,7 +116,8 @@ impl App {
     }
 
     fn start(self, stops: &Stops) -> Circles {
-        let Self { clock, journal, conditions, devices, console, uplink } = self;
+        let Self { clock, journal, conditions, devices, uplink, .. } = self;
+        let uplink_clock = clock.clone();
         let mut circles = Circles::default();
         let mut targets = std::collections::BTreeMap::new();
         for Fitted { device, port, ends, restart } in devices {
@@ -116,17 +129,17 @@ impl App {
             circles.devices.spawn(id.as_str(), supervise(device, port, restart, stops.devices.clone()));
         }
         let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
+        if let Some(within) = watchdog_within() {
+            let feed = watchdog::feed(within, journal.clone(), dispatcher.probe(), notify_watchdog, stops.core.clone());
+            circles.core.spawn("watchdog", told(feed));
+        }
         circles.core.spawn("dispatcher", told(dispatcher.run(stops.devices.clone())));
         let announce = health::announce(conditions, journal, clock, stops.core.clone());
         circles.core.spawn("health", told(announce));
-        if let Some((listener, shown)) = console {
-            let serve = crate::console::serve(listener, shown, stops.core.clone().cancelled_owned());
-            circles.core.spawn("console", told(serve));
-        }
         if let Some(uplink) = uplink {
-            circles.uplink.spawn("uplink", {
-                let stop = stops.uplink.clone();
-                async move { told(uplink.run(stop)).await }
+            let stop = stops.uplink.clone();
+            circles.uplink.spawn("uplink", async move {
+                told(supervise_reader("uplink", &uplink_clock, || uplink.run(stop.clone()))).await
             });
         }
         circles

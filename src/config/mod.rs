@@ -33,7 +33,7 @@ pub use report::Refused;
 pub use schema::{config_schema, profile_schema};
 pub use sources::Sources;
 pub use store::{
-    Broker, CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console, DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED,
+    CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console, DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED,
     JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station, Store, TlsIdentity, Trust,
 };
 

@@ -21,12 +21,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Address, Settings, Uplink};
+use super::{Settings, Uplink};
 use crate::clock::Clock;
 use crate::journal::bench::{Percentiles, draft, load, percentiles};
 use crate::journal::{self, Journal, JournalError};
 use crate::observe::Conditions;
-use crate::types::{Class, GatewayId, Row, StoreId};
+use crate::types::{BrokerAddress, Class, GatewayId, Row, StoreId};
 use crate::wire::cloud::{BATCH_EVENTS, Encoded, Source};
 
 /// No part of it takes longer.
@@ -234,7 +234,7 @@ impl Bench<'_> {
 }
 
 fn identity() -> Settings {
-    let broker = Address { host: "127.0.0.1".to_owned(), port: 0, tls: false };
+    let broker = BrokerAddress { host: "127.0.0.1".to_owned(), port: 0, tls: false };
     #[expect(clippy::expect_used, reason = "both are names")]
     let (store, gateway) = (StoreId::new("bench").expect("a name"), GatewayId::new("gw-1").expect("a name"));
     Settings::new(broker, store, gateway, env!("CARGO_PKG_VERSION"))
@@ -350,8 +350,8 @@ impl Broker {
         Err(bench.failed(name, refused))
     }
 
-    fn address(&self) -> Address {
-        Address { host: "127.0.0.1".to_owned(), port: self.port, tls: false }
+    fn address(&self) -> BrokerAddress {
+        BrokerAddress { host: "127.0.0.1".to_owned(), port: self.port, tls: false }
     }
 }
 

@@ -9,7 +9,7 @@
 //! - A class is confirmed in the journal only up to the first message that the broker has not taken. A crash anywhere
 //!   repeats events, with the same ids; it loses none.
 //! - An event is given up only when the broker blames it (or it is larger than the broker's largest packet), and never
-//!   silently: `journal.dropped` is on disk before the class is confirmed past it. See [`outbox`] for every reason.
+//!   silently: `journal.dropped` is on disk before the class is confirmed past it. See `outbox` for every reason.
 //! - Money is looked at before every message, has window slots that nothing else may use, and waits for at most
 //!   256 KiB of other bytes.
 //! - A command is acknowledged to the broker after it is on disk, and not before.
@@ -46,7 +46,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use progress::Progress;
-pub use settings::{Address, AddressError, Pace, Settings};
+pub use settings::{Pace, Settings};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};

@@ -7,7 +7,7 @@ use super::broker::Mosquitto;
 use super::daemon::Shop;
 use super::subscriber::Subscriber;
 use super::truth::{Truth, wait_for_count};
-use super::{Dice, codes_wanted};
+use super::{Dice, codes_wanted, kills_wanted};
 
 /// How long everything that is owed may take to arrive once nothing is broken any more.
 const SETTLE: Duration = Duration::from_secs(120);
@@ -121,12 +121,16 @@ impl Road {
         *is_up = !*is_up;
     }
 
+    fn is_whole(&self) {
+        let verify = self.shop.tool(&["journal", "verify"]);
+        assert!(verify.status.success(), "the journal is whole: {}", String::from_utf8_lossy(&verify.stderr));
+    }
+
     fn settle(&mut self) {
         self.truth.settle(&self.subscriber, SETTLE);
         self.shop.stop();
         assert!(!self.shop.whole_log().contains("panicked"), "{}", self.shop.log_tail());
-        let verify = self.shop.tool(&["journal", "verify"]);
-        assert!(verify.status.success(), "the journal is whole: {}", String::from_utf8_lossy(&verify.stderr));
+        self.is_whole();
         self.truth.settle(&self.subscriber, Duration::ZERO);
         let received = self.subscriber.received();
         let epochs: BTreeSet<_> = received.seqs.keys().map(|(epoch, _)| epoch).collect();
@@ -179,10 +183,14 @@ fn a_line_that_is_pulled_at_any_byte_loses_and_invents_nothing() {
 #[test]
 fn a_daemon_killed_at_any_moment_loses_nothing_that_was_read() {
     let mut road = Road::open("kill -9", "scanner/generic-serial");
-    for _ in 0..12 {
+    for _ in 0..kills_wanted() {
         let codes = road.dice.within(1, 120);
         road.scan_many(codes);
-        road.kill_the_daemon();
+        road.truth.cut();
+        road.shop.kill();
+        road.is_whole();
+        road.shop.spawn();
+        road.scan_until_held();
     }
     road.scan_many(20);
     road.settle();

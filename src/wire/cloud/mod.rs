@@ -12,12 +12,14 @@
 //! What is absent: no topic or payload is built anywhere else, nothing here knows a broker or a connection, and
 //! nothing here decides what is sent when.
 
+mod asyncapi;
 mod command;
 mod event;
 mod payload;
 mod schema;
 mod topic;
 
+pub use asyncapi::asyncapi;
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
 pub use event::{
     BATCH_EVENTS, Encoded, EventHead, HISTORICAL_AFTER, Source, State, historical, read_batch, type_and_data,
