@@ -1,8 +1,8 @@
 //! The body of `smartstore bench uplink`: how fast a backlog reaches a broker, beside a peer and the limit.
 //!
 //! Three in the same run, each against a fresh mosquitto with one subscriber (QoS 0) that takes everything:
-//! - ours: journal to broker in batches; the clock runs from the first attempt to connect until every event is confirmed
-//!   and deleted from the journal;
+//! - ours: journal to broker in batches; the clock runs from the first attempt to connect until every event is
+//!   confirmed and deleted from the journal;
 //! - the peer: another mosquitto that has queued the same number of messages of the same payload, one event each,
 //!   and bridges them; its clock runs from the first arrival to the last, so its waiting to reconnect costs it nothing;
 //! - the limit: the client crate publishing our batches from memory, 100 in flight, until the last is acknowledged.
@@ -208,7 +208,8 @@ impl Bench<'_> {
     async fn bridge(&self, payload: &[u8]) -> Result<Run, BenchError> {
         let far = free_port().map_err(|source| self.failed("far", source))?;
         let bridge = format!(
-            "connection far\naddress 127.0.0.1:{far}\ntopic # out 1\ncleansession false\nrestart_timeout {BRIDGE_RETRY_S}\n\
+            "connection far\naddress 127.0.0.1:{far}\ntopic # out 1\ncleansession false\n\
+             restart_timeout {BRIDGE_RETRY_S}\n\
              notifications false\ntry_private false\nautosave_interval 5\n"
         );
         let edge = Broker::start(self, "edge", &bridge).await?;
@@ -369,7 +370,8 @@ fn spawn(directory: &Path, program: &Path, settings: &str, port: u16) -> std::io
     let file = directory.join("mosquitto.conf");
     let text = format!(
         "listener {port} 127.0.0.1\nallow_anonymous true\n{user}persistence true\npersistence_location {}/\n\
-         max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages {IN_FLIGHT}\nset_tcp_nodelay true\n{settings}",
+         max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages {IN_FLIGHT}\n\
+         set_tcp_nodelay true\n{settings}",
         directory.display()
     );
     std::fs::write(&file, text)?;

@@ -14,8 +14,9 @@
 //!   256 KiB of other bytes.
 //! - A command is acknowledged to the broker after it is on disk, and not before.
 //!
-//! TLS is 1.2 or 1.3 against `ca_file` or the system's authorities, with a certificate of ours if the broker wants one.
-//! Renewed files are tried by a third client, `{store}.{gateway}-try`, before the two change over to them: what does not
+//! TLS is 1.2 or 1.3 against `ca_file` or the system's authorities, with a certificate of ours where it is wanted.
+//! Renewed files are tried by a third client, `{store}.{gateway}-try`, before the two change over to them: what
+//! does not
 //! work is a condition, and the connections that stand go on.
 //!
 //! What is absent: no queue of its own on disk, no knowledge of devices (a command goes into the ledger, nothing else),

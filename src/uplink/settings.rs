@@ -8,8 +8,8 @@ use super::limits;
 use crate::types::{BrokerAddress, GatewayId, StoreId};
 use crate::wire::cloud::BATCH_EVENTS;
 
-/// What the uplink is told. Files are read anew at every connection. A certificate or password that is renewed while one
-/// stands is tried on a connection of its own first; if the broker takes it, the others change over.
+/// What the uplink is told. Files are read anew at every connection. A certificate or password that is renewed while
+/// one stands is tried on a connection of its own first; if the broker takes it, the others change over.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The broker.

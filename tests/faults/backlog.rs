@@ -91,7 +91,6 @@ impl Count {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_days_of_backlog_arrive_whole_and_money_overtakes_them_within_two_seconds() {
-    #[expect(clippy::disallowed_methods, reason = "the full size is asked for from outside")]
     let full = std::env::var_os("SMARTSTORE_FULL").is_some();
     let events = if full { THREE_DAYS } else { A_PART };
     let Some(mosquitto) = Mosquitto::start("max_queued_bytes 0") else { return };

@@ -29,7 +29,8 @@ impl Authority {
         }
         let authority = Self { dir: tempfile::tempdir().unwrap() };
         // openssl-ca(1): the only way of it to set both ends of the validity.
-        let config = "[ca]\ndefault_ca=a\n[a]\ndatabase=index\nnew_certs_dir=.\ncertificate=ca.pem\nprivate_key=ca.key\n\
+        let config = "[ca]\ndefault_ca=a\n[a]\ndatabase=index\nnew_certs_dir=.\ncertificate=ca.pem\n\
+                      private_key=ca.key\n\
                       default_md=sha256\npolicy=p\nrand_serial=yes\nunique_subject=no\n[p]\ncommonName=supplied\n";
         fs::write(authority.file("ca.cnf"), config).unwrap();
         fs::write(authority.file("index"), "").unwrap();

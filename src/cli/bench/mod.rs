@@ -27,7 +27,7 @@ enum What {
     Scanner(scanner::Args),
     /// Durable events a second and commit latency, beside a bare `SQLite` loop.
     Journal(JournalArgs),
-    /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a mosquitto bridge and the client alone.
+    /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a bridge and the client alone.
     Uplink(uplink::Args),
 }
 

@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let Told::Ended(Some(report)) = measured? else { anyhow::bail!("interrupted") };
     let report = report?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         show(&report);
     }
@@ -48,20 +48,25 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn show(report: &Report) {
     let Report { events, event_bytes, ours, bridge, limit, ratio_to_bridge, ratio_to_limit, live_us, load } = report;
-    println!("load before {}, after {}", load[0], load[1]);
-    println!("{events} events of {event_bytes} bytes on the wire, to mosquitto with one subscriber");
+    say!("load before {}, after {}", load[0], load[1]);
+    say!("{events} events of {event_bytes} bytes on the wire, to mosquitto with one subscriber");
     let line = |name: &str, run: &Run| {
-        println!(
+        say!(
             "{name:<42} {:>8.0} events/s, {:>7.0} messages/s, {:.2} s",
-            run.events_per_s, run.messages_per_s, run.seconds
+            run.events_per_s,
+            run.messages_per_s,
+            run.seconds
         );
     };
     line("journal, confirmed and deleted", ours);
     line("mosquitto bridge, queued in its memory", bridge);
     line("client crate, our batches from memory", limit);
-    println!("ratio to the bridge {ratio_to_bridge:.2}, to the limit {ratio_to_limit:.2}");
-    println!(
+    say!("ratio to the bridge {ratio_to_bridge:.2}, to the limit {ratio_to_limit:.2}");
+    say!(
         "one event, appended to confirmed: p50 {} us, p90 {} us, p99 {} us, max {} us",
-        live_us.p50, live_us.p90, live_us.p99, live_us.max
+        live_us.p50,
+        live_us.p90,
+        live_us.p99,
+        live_us.max
     );
 }
