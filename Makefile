@@ -9,7 +9,7 @@ DEMO_ARGS ?=
 # Recorded field data that is not committed. Tests that need it say loudly when it is not there.
 export SMARTSTORE_DATA ?= $(abspath ../shared/data)
 # Scripts of the hardware lab and of the cross builds, when they stand beside the project.
-LAB ?= ../shared/lab
+export LAB ?= $(abspath ../shared/lab)
 
 CARGO_DENY_VERSION := 0.20.2
 FEATURES := $(shell sed -n '/^\[features\]/,/^\[/p' Cargo.toml | sed -n 's/^\([a-z][a-z0-9-]*\) *=.*/\1/p' | grep -v '^default$$')
@@ -37,7 +37,7 @@ deny: deny-tool ## licences, banned crates, sources
 	cargo deny check licenses bans sources
 
 full: test-needs lint deny features ## what takes long: each feature, more seeds, longer fuzzing, the lab, cross builds
-	SMARTSTORE_CODES=10000 PROPTEST_CASES=4096 SMARTSTORE_FUZZ_S=60 $(MAKE) test
+	NEXTEST_PROFILE=full SMARTSTORE_FULL=1 SMARTSTORE_CODES=10000 SMARTSTORE_CUT_WIRE=20000 PROPTEST_CASES=4096 $(MAKE) test
 	$(MAKE) lab cross
 
 bench: build-needs ## the figures, on this machine

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
+#[path = "faults/backlog.rs"]
+mod backlog;
 #[path = "faults/cloud.rs"]
 mod cloud;
 #[path = "faults/commands.rs"]

@@ -26,10 +26,16 @@ mod cloud_configuration;
 mod configuration;
 #[path = "scenarios/daemon.rs"]
 mod daemon;
+#[path = "scenarios/demo.rs"]
+mod demo;
+#[path = "scenarios/disk.rs"]
+mod disk;
 #[path = "scenarios/line.rs"]
 mod line;
 #[path = "scenarios/noise.rs"]
 mod noise;
+#[path = "scenarios/odd_clock.rs"]
+mod odd_clock;
 #[path = "scenarios/road.rs"]
 mod road;
 #[path = "scenarios/safe_mode.rs"]
@@ -83,6 +89,11 @@ impl Dice {
     fn millis(&mut self, low: u64, high: u64) -> Duration {
         Duration::from_millis(self.within(low, high))
     }
+}
+
+/// How often the daemon is killed: more when time does not matter.
+fn kills_wanted() -> u32 {
+    if std::env::var_os("SMARTSTORE_FULL").is_some() { 200 } else { 20 }
 }
 
 /// How many codes the long story writes.

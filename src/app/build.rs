@@ -163,3 +163,15 @@ fn sha256_hex(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{config, journal};
+
+    #[test]
+    fn what_the_configuration_leaves_out_is_what_the_journal_would_choose() {
+        assert_eq!(config::JOURNAL_MAX_SIZE, journal::MAX_BYTES_DEFAULT);
+        assert_eq!(config::JOURNAL_MIN_SIZE, journal::MAX_BYTES_MIN);
+        assert_eq!(config::JOURNAL_KEEP_CONFIRMED, journal::KEEP_CONFIRMED_DEFAULT);
+    }
+}

@@ -10,7 +10,7 @@ use super::fleet::House;
 use super::{Ended, tell_stuck, told};
 use crate::config;
 use crate::observe::Gauges;
-use crate::supervise::{Circle, Ending};
+use crate::supervise::{Circle, Ending, supervise_reader};
 use crate::types::{Class, Condition, GatewayId, StoreId};
 use crate::uplink::{ConfigExchange, Progress, Uplink};
 
@@ -71,7 +71,10 @@ impl Line {
         *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(uplink.progress());
         self.stop = CancellationToken::new();
         let stop = self.stop.clone();
-        self.uplink.spawn("uplink", async move { told(uplink.run(stop)).await });
+        let clock = self.house.clock.clone();
+        self.uplink.spawn("uplink", async move {
+            told(supervise_reader("uplink", &clock, || uplink.run(stop.clone()))).await
+        });
         true
     }
 
@@ -102,8 +105,7 @@ impl Line {
 
 /// How the gateway presents itself to the broker.
 pub fn uplink_settings(store: &StoreId, gateway: &GatewayId, cloud: &config::Cloud) -> crate::uplink::Settings {
-    let config::Broker { tls, host, port } = cloud.broker.clone();
-    let broker = crate::uplink::Address { host, port, tls };
+    let broker = cloud.broker.clone();
     let version = env!("CARGO_PKG_VERSION");
     let mut settings = crate::uplink::Settings::new(broker, store.clone(), gateway.clone(), version);
     settings.username.clone_from(&cloud.username);

@@ -13,6 +13,7 @@ mod fleet;
 mod health;
 mod line;
 mod trial;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{LastGood, Origin};
 use crate::console::Shown;
 use crate::journal::Journal;
-use crate::observe::{notify_ready, notify_stopping};
+use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
 use crate::router::{Dispatcher, Targets};
 use crate::supervise::{Circle, Ending};
 use crate::types::ConfigReport;
@@ -37,6 +38,8 @@ pub use line::uplink_settings;
 
 /// Bound of the last step of going down but the journal's; the others stand beside what they bound.
 const CORE_STOP: Duration = Duration::from_secs(3);
+/// How long the start waits for lines to be looked at.
+const LOOK_AT_DEVICES: Duration = Duration::from_millis(100);
 
 /// A gateway that is built and not running yet.
 pub struct App {
@@ -73,9 +76,17 @@ impl App {
     }
 
     /// Runs until `stop`, then goes down in order.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), AppError> {
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), AppError> {
         let journal = self.house.journal.clone();
+        let (console, board) = (self.console.take(), self.house.board.clone());
         let (mut running, mut desk) = self.start().await;
+        // Whoever waits for "ready" may count on lines that are there being held. A device whose line takes longer to
+        // look at is not waited for: the daemon is ready without it.
+        let _slow_devices_follow = tokio::time::timeout(LOOK_AT_DEVICES, board.looked_at()).await;
+        if let Some((listener, shown)) = console {
+            let serve = crate::console::serve(listener, shown, running.stop_core.clone().cancelled_owned());
+            running.core.spawn("console", told(serve));
+        }
         notify_ready();
         tracing::info!("ready");
         let ended = loop {
@@ -98,17 +109,19 @@ impl App {
     }
 
     async fn start(self) -> (Running, Desk) {
-        let Self { house, console, seen, exchange, reported, last_good, origin, current } = self;
+        let Self { house, seen, exchange, reported, last_good, origin, current, .. } = self;
         let (targets, down, stop_core) = (Targets::default(), CancellationToken::new(), CancellationToken::new());
         let mut core = Circle::default();
         let dispatcher = Dispatcher::new(house.journal.clone(), house.clock.clone(), targets.clone());
+        if let Some(within) = watchdog_within() {
+            let probe = dispatcher.probe();
+            let feed = watchdog::feed(within, house.journal.clone(), probe, notify_watchdog, stop_core.clone());
+            core.spawn("watchdog", told(feed));
+        }
         core.spawn("dispatcher", told(dispatcher.run(down.clone())));
         let (conditions, journal) = (house.conditions.clone(), house.journal.clone());
         let announce = health::announce(conditions, journal, house.clock.clone(), stop_core.clone());
         core.spawn("health", told(announce));
-        if let Some((listener, shown)) = console {
-            core.spawn("console", told(crate::console::serve(listener, shown, stop_core.clone().cancelled_owned())));
-        }
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets, down);

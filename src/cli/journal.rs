@@ -128,18 +128,18 @@ fn stats(place: &Place, json: bool) -> Result<ExitCode, Trouble> {
     let journal = ReadOnly::open(&place.data_dir)?;
     let answer = StatsAnswer::new(&journal, &journal.stats()?);
     if json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:<10} {:>9} {:>9}  {:<24} {:>9} {:>9}", "class", "stored", "unsent", "oldest unsent", "first", "last");
+    say!("{:<10} {:>9} {:>9}  {:<24} {:>9} {:>9}", "class", "stored", "unsent", "oldest unsent", "first", "last");
     for class in &answer.classes {
         let ClassAnswer { class, stored, unsent, oldest_unsent, first_seq, last_seq } = class;
         let oldest = oldest_unsent.as_deref().unwrap_or("-");
-        println!("{class:<10} {stored:>9} {unsent:>9}  {oldest:<24} {first_seq:>9} {last_seq:>9}");
+        say!("{class:<10} {stored:>9} {unsent:>9}  {oldest:<24} {first_seq:>9} {last_seq:>9}");
     }
     let StatsAnswer { epoch, file_bytes, used_bytes, wal_bytes, open_commands, .. } = &answer;
-    println!("epoch {epoch}, {open_commands} open commands");
-    println!("{file_bytes} bytes on disk, {used_bytes} in use, {wal_bytes} in the write-ahead log");
+    say!("epoch {epoch}, {open_commands} open commands");
+    say!("{file_bytes} bytes on disk, {used_bytes} in use, {wal_bytes} in the write-ahead log");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -154,10 +154,10 @@ fn verify(place: &Place, json: bool) -> Result<ExitCode, Trouble> {
     let findings: Vec<_> = verdict.findings.iter().map(ToString::to_string).collect();
     let answer = VerifyAnswer { events: verdict.events, findings };
     if json {
-        println!("{}", serde_json::to_string_pretty(&answer)?);
+        say!("{}", serde_json::to_string_pretty(&answer)?);
     } else {
-        answer.findings.iter().for_each(|finding| println!("{finding}"));
-        println!("{} events are sound, {} findings", answer.events, answer.findings.len());
+        answer.findings.iter().for_each(|finding| say!("{finding}"));
+        say!("{} events are sound, {} findings", answer.events, answer.findings.len());
     }
     Ok(if answer.findings.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }

@@ -3,7 +3,14 @@
 //! Answers go to standard output; logs and words for people go to standard error when `--json` is on. Exit codes: 0
 //! ok, 1 the thing asked for failed, 64 bad usage, 69 a needed device or service is unavailable, 78 bad
 //! configuration.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the layer that speaks to people")]
+#![expect(clippy::print_stderr, reason = "this is the layer that speaks to people")]
+
+/// A line on standard output. A reader that has gone away (`| head`) is nobody's mistake, and no panic.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::cli::exit::answer(&format!("{}\n", format_args!($($words)*)))
+    };
+}
 
 #[cfg(feature = "sim")]
 mod bench;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::exit::{Exit, tell};
+use super::exit::{Exit, answer, tell};
 use crate::transport;
 
 /// Arguments of `scan`.
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     if args.json {
         match serde_json::to_string_pretty(&found) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => say!("{text}"),
             Err(error) => {
                 tell(&error);
                 return Exit::Failed.into();
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         eprintln!("No serial port and no keyboard was found. Is the cable in, and may this user read /dev?");
     }
     for (number, device) in (1..).zip(&found) {
-        print!("{}", stanza(number, device));
+        answer(&stanza(number, device));
     }
     ExitCode::SUCCESS
 }

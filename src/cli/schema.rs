@@ -6,7 +6,7 @@ use super::exit::{Exit, answer};
 use crate::config;
 use crate::wire::cloud;
 
-/// Print the JSON Schema of what is read or written.
+/// Print the JSON Schema, or the AsyncAPI document, of what is read or written.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Example:\n  smartstore schema config > config.schema.json")]
 pub(super) struct Args {
@@ -26,15 +26,18 @@ pub(super) enum What {
     Events,
     /// The commands that come from it.
     Commands,
+    /// Topics, messages and what MQTT does with them, as an AsyncAPI 3.0 document.
+    Asyncapi,
 }
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> ExitCode {
     let schema = match args.what {
-        What::Config => config::config_schema(),
-        What::Profile => config::profile_schema(),
-        What::Events => cloud::events_schema(),
-        What::Commands => cloud::commands_schema(),
+        What::Config => config::config_schema().to_value(),
+        What::Profile => config::profile_schema().to_value(),
+        What::Events => cloud::events_schema().to_value(),
+        What::Commands => cloud::commands_schema().to_value(),
+        What::Asyncapi => cloud::asyncapi(env!("CARGO_PKG_VERSION")),
     };
     match serde_json::to_string_pretty(&schema) {
         Ok(json) => {

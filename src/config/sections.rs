@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -12,8 +13,8 @@ use toml::Spanned;
 use super::limits;
 use super::raw::{RawCloud, RawCodes, RawConsole, RawGateway, RawJournal, RawStoreTable, Text};
 use super::report::Checked;
-use super::store::{self, Broker, Cloud, Console, Gateway, Journal, TlsIdentity, Trust};
-use crate::types::{CodeGrammars, GatewayId, Span, StoreId, nearest, units};
+use super::store::{self, Cloud, Console, Gateway, Journal, TlsIdentity, Trust};
+use crate::types::{BrokerAddress, CodeGrammars, GatewayId, Span, StoreId, nearest, units};
 
 pub(super) const NAME_HELP: &str = "1 to 32 of a-z, 0-9 and -, such as \"hz-wulin-001\"";
 
@@ -74,7 +75,7 @@ fn data_dir(path: &Spanned<String>, checked: &mut Checked<'_>) -> Option<PathBuf
 /// `[cloud]`.
 pub(super) fn cloud(raw: &RawCloud, checked: &mut Checked<'_>) -> Option<Cloud> {
     let help = "mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS";
-    let broker = checked.parse("broker", raw.broker.as_ref(), help, broker);
+    let broker = checked.parse("broker", raw.broker.as_ref(), help, BrokerAddress::from_str);
     if broker.as_ref().is_some_and(|broker| !broker.tls) {
         for (key, value) in [("ca_file", &raw.ca_file), ("cert_file", &raw.cert_file), ("key_file", &raw.key_file)] {
             if let Some(value) = value {
@@ -86,7 +87,7 @@ pub(super) fn cloud(raw: &RawCloud, checked: &mut Checked<'_>) -> Option<Cloud> 
     let password_file = secret("password_file", &raw.password_file, checked);
     if let (Some(broker), Some(value)) = (&broker, &raw.password_file)
         && !broker.tls
-        && !is_local(&broker.host)
+        && !broker.is_local()
     {
         let message = format!("the password travels to {} in the clear", broker.host);
         checked.warning(value.span(), "password-in-clear", message, "write mqtts:// in `broker`");
@@ -102,50 +103,6 @@ pub(super) fn cloud(raw: &RawCloud, checked: &mut Checked<'_>) -> Option<Cloud> 
         });
     let trial = trial.unwrap_or(store::CLOUD_TRIAL);
     Some(Cloud { broker: broker?, username, password_file, ca_file, identity, trial })
-}
-
-fn is_local(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn broker(text: &str) -> Result<Broker, &'static str> {
-    let (scheme, rest) = text.split_once("://").ok_or("not a broker's address")?;
-    let tls = match scheme {
-        "mqtt" => false,
-        "mqtts" => true,
-        _ => return Err("a broker's address begins with mqtt:// or mqtts://"),
-    };
-    if rest.contains('@') {
-        return Err("credentials never stand in the address: use `username` and `password_file`");
-    }
-    if rest.contains('/') {
-        return Err("a broker's address ends with its port");
-    }
-    let (host, port) = host_and_port(rest)?;
-    let port = match port {
-        None if tls => 8883,
-        None => 1883,
-        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("the port is a number from 1 to 65535")?,
-    };
-    Ok(Broker { tls, host: host.to_owned(), port })
-}
-
-fn host_and_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
-    if let Some(rest) = text.strip_prefix('[') {
-        let (host, after) = rest.split_once(']').ok_or("an IPv6 address stands in [brackets]")?;
-        host.parse::<std::net::Ipv6Addr>().map_err(|_| "not an IPv6 address")?;
-        return match after.strip_prefix(':') {
-            Some(port) => Ok((host, Some(port))),
-            None if after.is_empty() => Ok((host, None)),
-            None => Err("only a port may follow the address"),
-        };
-    }
-    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if host.is_empty() || host.len() > 253 || !host.chars().all(allowed) {
-        return Err("not a host name or an address");
-    }
-    Ok((host, port))
 }
 
 /// `[console]`.

@@ -1,7 +1,6 @@
 //! The valid configuration: checked newtypes, no positions.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::device::Device;
-use crate::types::{CodeGrammars, DeviceId, Endpoint, GatewayId, StationId, StoreId};
+use crate::types::{BrokerAddress, CodeGrammars, DeviceId, Endpoint, GatewayId, StationId, StoreId};
 
 /// Where the console listens when `[console]` does not say.
 pub const CONSOLE_LISTEN: &str = "127.0.0.1:8480";
@@ -78,33 +77,11 @@ impl Trust {
     }
 }
 
-/// A broker's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broker {
-    /// Whether the line is encrypted (`mqtts://`).
-    pub tls: bool,
-    /// Host name or address; an IPv6 address without its brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl fmt::Display for Broker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "mqtts" } else { "mqtt" };
-        if self.host.contains(':') {
-            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{scheme}://{}:{}", self.host, self.port)
-        }
-    }
-}
-
 /// `[cloud]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cloud {
     /// Where the broker is.
-    pub broker: Broker,
+    pub broker: BrokerAddress,
     /// MQTT user name.
     pub username: Option<String>,
     /// File that holds the MQTT password.

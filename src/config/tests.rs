@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::profiles::Places;
 use super::*;
-use crate::types::Severity;
+use crate::types::{BrokerAddress, Severity};
 use probe::Probe;
 
 static KINDS: &[&dyn DeviceKind] = &[&Probe];
@@ -133,7 +133,7 @@ fn a_good_configuration_is_loaded_with_every_value() {
     assert_eq!(store.gateway.data_dir, Path::new("/nowhere/data"));
     assert_eq!(store.gateway.clock, Trust::Trusted);
     let cloud = store.cloud.as_ref().unwrap();
-    assert_eq!(cloud.broker, Broker { tls: false, host: "127.0.0.1".to_owned(), port: 1883 });
+    assert_eq!(cloud.broker, BrokerAddress { tls: false, host: "127.0.0.1".to_owned(), port: 1883 });
     assert_eq!(cloud.username.as_deref(), Some("店"));
     assert_eq!(store.console.as_ref().unwrap().listen.port(), 8480);
     assert_eq!(store.journal.max_size, 2 << 30);

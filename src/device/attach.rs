@@ -27,7 +27,10 @@ where
                 port.scope.state(DeviceState::Running);
                 return Some(line);
             }
-            Err(error) => port.scope.condition(missing, true, Some(error.to_string())),
+            Err(error) => {
+                port.scope.condition(missing, true, Some(error.to_string()));
+                port.scope.state(DeviceState::Waiting);
+            }
         }
         tokio::select! {
             () = port.stop.cancelled() => return None,

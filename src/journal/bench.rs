@@ -295,7 +295,7 @@ fn form(clock: &Clock) -> Form {
 }
 
 /// A scan whose stored form is about [`EVENT_BYTES`] long and does not repeat.
-fn draft(clock: &Clock) -> Draft {
+pub fn draft(clock: &Clock) -> Draft {
     let filler = format!("{}{}{}", clock.random_uuid(), clock.random_uuid(), clock.random_uuid());
     let value: String = format!("https://example.com/01/06291041500213/21/{filler}").chars().take(190).collect();
     Draft {

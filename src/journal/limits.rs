@@ -88,6 +88,8 @@ pub(super) const CHECK_BUDGET: Duration = Duration::from_millis(40);
 pub(super) const CHECK_BUDGET_SUSPECT: Duration = Duration::from_secs(10);
 /// How long a start may spend on taking over events from a damaged journal.
 pub(super) const SALVAGE: Duration = Duration::from_secs(10);
+/// How often the way over what cannot be read is doubled: 16 million rows.
+pub(super) const SALVAGE_LEAPS: u32 = 24;
 /// Outcomes of ended commands that are taken over from a damaged journal.
 pub(super) const SALVAGED_OUTCOMES: i64 = 1000;
 /// Damaged journals kept beside the journal.

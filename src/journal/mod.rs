@@ -226,6 +226,17 @@ impl Journal {
         Ok((Self { shared: Arc::new(shared) }, opened))
     }
 
+    /// Returns when the journal's thread stands still, until `held` ends.
+    #[cfg(test)]
+    pub(crate) async fn hold_up(&self, held: std::sync::mpsc::Receiver<()>) {
+        let (begun, begins) = oneshot::channel();
+        let stand_still = move |_: &mut Store| {
+            let _ = (begun.send(()), held.recv());
+        };
+        let _ = self.send(Request::Read(Box::new(stand_still))).await;
+        let _ = begins.await;
+    }
+
     /// This journal's epoch.
     pub fn epoch(&self) -> Epoch {
         self.shared.epoch

@@ -2,8 +2,9 @@
 //!
 //! Commands first: a command that was carried out must not be carried out again because the file that knew of it is
 //! damaged. Then flows' state, then every event that the cloud has not confirmed, with the same ids under new numbers:
-//! whoever receives one twice knows it by its id. Notices of the old epoch about its own numbers stay behind. Each part
-//! ends at the first thing that cannot be read, and all of it after [`limits::SALVAGE`].
+//! whoever receives one twice knows it by its id. A page that cannot be read is leapt over. Notices of the old epoch about
+//! its own numbers stay behind. Commands and state end at the first thing that cannot be read, and all of it after
+//! [`limits::SALVAGE`].
 
 use std::path::Path;
 use std::time::Instant;
@@ -82,7 +83,14 @@ impl Store {
     fn take_class(&mut self, old: &Connection, class: Class, until: Instant, salvaged: &mut Salvaged) -> Result<()> {
         let mut at = cursor::get(old, cursor::uplink(class)).unwrap_or(Row(0));
         loop {
-            let page = lane::lane(old, class, at, limits::GROUP_EVENTS).map_err(JournalError::read)?;
+            let page = lane::lane(old, class, at, limits::GROUP_EVENTS).or_else(|_| lane::lane(old, class, at, 1));
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    at = beyond(old, class, at).ok_or_else(|| JournalError::read(error))?;
+                    continue;
+                }
+            };
             let Some(last) = page.events.last() else { return Ok(()) };
             at = last.row;
             let drafts: Vec<_> = page.events.into_iter().map(|event| event.draft).collect();
@@ -112,6 +120,20 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The first row behind `at` from which a class can be read on: a damaged page is leapt over, what stands behind it is
+/// as good as ever. `None`: nothing within reach can be read.
+fn beyond(old: &Connection, class: Class, at: Row) -> Option<Row> {
+    let is_readable = |row: i64| lane::lane(old, class, Row(row), 1).is_ok();
+    let leaps = (0..limits::SALVAGE_LEAPS).map(|n| 1_i64 << n);
+    let leap = leaps.into_iter().find(|leap| is_readable(at.0.saturating_add(*leap)))?;
+    let (mut bad, mut good) = (at.0 + leap / 2, at.0 + leap);
+    while good - bad > 1 {
+        let middle = bad + (good - bad) / 2;
+        if is_readable(middle) { good = middle } else { bad = middle }
+    }
+    Some(Row(good))
 }
 
 /// Notices about the old epoch's numbers mean nothing in the new one.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::types::{DeviceId, Timestamp};
 
 /// Where a device stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceState {
-    /// Its driver has not been started yet.
+    /// Its line has not been looked at yet.
     Idle,
     /// Its line is not there, or not open yet.
     Waiting,
@@ -50,6 +52,7 @@ pub struct DeviceStatus {
 #[derive(Debug, Clone, Default)]
 pub struct Board {
     devices: Arc<Mutex<BTreeMap<DeviceId, DeviceStatus>>>,
+    changed: watch::Sender<()>,
 }
 
 impl Board {
@@ -73,6 +76,17 @@ impl Board {
     pub fn update(&self, device: &DeviceId, change: impl FnOnce(&mut DeviceStatus)) {
         if let Some(status) = self.devices.lock().unwrap_or_else(PoisonError::into_inner).get_mut(device) {
             change(status);
+        }
+        self.changed.send_replace(());
+    }
+
+    /// Waits until the line of every device has been looked at once: it is open, or known not to be there.
+    pub async fn looked_at(&self) {
+        let mut changed = self.changed.subscribe();
+        while self.list().iter().any(|(_, status)| status.state == DeviceState::Idle) {
+            if changed.changed().await.is_err() {
+                return;
+            }
         }
     }
 

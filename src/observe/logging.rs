@@ -1,5 +1,7 @@
 //! Logging set-up and the words to systemd. Logs go to standard error; standard output belongs to answers.
 
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 use tracing_subscriber::EnvFilter;
 
@@ -36,4 +38,14 @@ pub fn notify_stopping() {
 /// Shows a line in `systemctl status`.
 pub fn notify_status(text: &str) {
     let _not_under_systemd = sd_notify::notify(&[NotifyState::Status(text)]);
+}
+
+/// Within what time systemd wants to hear from this process, again and again; `None`: it does not.
+pub fn watchdog_within() -> Option<Duration> {
+    sd_notify::watchdog_enabled().filter(|within| !within.is_zero())
+}
+
+/// Tells systemd that the daemon gets on.
+pub fn notify_watchdog() {
+    let _not_under_systemd = sd_notify::notify(&[NotifyState::Watchdog]);
 }

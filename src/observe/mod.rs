@@ -13,6 +13,8 @@ mod scope;
 
 pub use board::{Board, DeviceState, DeviceStatus};
 pub use conditions::{Conditions, Standing};
-pub use logging::{LogFormat, init_logging, notify_ready, notify_status, notify_stopping};
+pub use logging::{
+    LogFormat, init_logging, notify_ready, notify_status, notify_stopping, notify_watchdog, watchdog_within,
+};
 pub use metrics::{Gauges, Metrics};
 pub use scope::{DeviceScope, EVIDENCE_LIMIT};

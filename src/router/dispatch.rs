@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -60,6 +61,23 @@ pub struct Dispatcher {
     repeatable: BTreeSet<CommandId>,
     /// Whether the commands of earlier processes have been settled.
     settled: bool,
+    asked: Receiver<oneshot::Sender<()>>,
+    probe: Probe,
+}
+
+/// Asks a dispatcher whether its loop still comes round.
+#[derive(Debug, Clone)]
+pub struct Probe(Sender<oneshot::Sender<()>>);
+
+impl Probe {
+    /// Waits until the loop has come round, or the dispatcher has ended.
+    pub async fn answered(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.0.send(answer).await.is_ok() {
+            // An error is an end, too.
+            let _ = answered.await;
+        }
+    }
 }
 
 /// What is to be done with a command now.
@@ -76,7 +94,14 @@ enum Decision {
 impl Dispatcher {
     /// A dispatcher for these devices.
     pub fn new(journal: Journal, clock: Clock, targets: Targets) -> Self {
-        Self { journal, clock, targets, repeatable: BTreeSet::new(), settled: false }
+        let (probe, asked) = mpsc::channel(1);
+        let probe = Probe(probe);
+        Self { journal, clock, targets, repeatable: BTreeSet::new(), settled: false, asked, probe }
+    }
+
+    /// For whoever wants to know whether it still gets on.
+    pub fn probe(&self) -> Probe {
+        self.probe.clone()
     }
 
     /// Runs until `stop`. What was dispatched before this process began and has no outcome is settled first. A
@@ -95,6 +120,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 woken = changed.changed() => woken.map_err(|_| JournalError::Closed)?,
+                Some(answer) = self.asked.recv() => drop(answer.send(())),
                 () = tokio::time::sleep(LOOK_AGAIN), if look_again => {}
             }
         }

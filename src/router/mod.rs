@@ -1,6 +1,6 @@
 //! The way between devices and the journal: what drivers say goes in, what the ledger holds goes out.
 //!
-//! [`intake`] carries one device's observations into the journal. [`dispatch`] carries accepted commands from the
+//! [`intake`] carries one device's observations into the journal. `dispatch` carries accepted commands from the
 //! ledger to device ports; nothing else may call a driver. A command is recorded as dispatched, durably, *before* its
 //! action enters a port, so that a power cut between the two can only leave "nobody knows", never "twice".
 //!
@@ -9,7 +9,7 @@
 mod dispatch;
 mod intake;
 
-pub use dispatch::{Dispatcher, Target, Targets};
+pub use dispatch::{Dispatcher, Probe, Target, Targets};
 pub use intake::intake;
 
 #[cfg(test)]

@@ -77,7 +77,6 @@ enum Ended {
 
 async fn run_once(device: &dyn Device, port: &mut Port, restart: &Restart) -> Ended {
     let stop_run = port.stop.clone();
-    port.scope.state(DeviceState::Waiting);
     let mut run = AssertUnwindSafe(device.run(port)).catch_unwind();
     let ended = tokio::select! {
         ended = &mut run => ended,

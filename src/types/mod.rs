@@ -8,6 +8,7 @@
 //! the journal's forms are hand-written counterparts elsewhere, so a rename here breaks neither), and nothing
 //! here knows which device exists.
 
+mod broker;
 mod code;
 mod command;
 mod desired;
@@ -21,6 +22,7 @@ mod tally;
 mod time;
 pub mod units;
 
+pub use broker::{BrokerAddress, BrokerAddressError};
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
 pub use command::{Action, ActionKind, Assigned, Command, CommandState, Ended, Origin, Outcome, Reason};
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};

@@ -31,11 +31,15 @@ pub(super) async fn run(
                 Err(End::Journal(JournalError::Closed)) => return Err(UplinkError::Journal(JournalError::Closed)),
                 Err(End::Journal(error)) => Fault::away(format!("a command cannot be filed: {error}")),
                 Err(End::Fault(fault)) => fault,
-                Ok(never) => match never {},
+                // With renewed files, at once.
+                Ok(()) => {
+                    shared.meter.note(|progress| progress.listening = false);
+                    continue;
+                }
             },
         };
         shared.meter.note(|progress| progress.listening = false);
-        shared.health.raise(Part::Commands, fault.condition, &fault.detail);
+        shared.health.fault(Part::Commands, &fault);
         let moved = shared.meter.subscribe().borrow().commands > filed;
         let lasted = shared.clock.now().saturating_duration_since(begun);
         if lasted >= limits::HEALTHY || (moved && fault.condition == Condition::CloudAway) {
@@ -59,7 +63,9 @@ impl From<Fault> for End {
     }
 }
 
-async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<std::convert::Infallible, End> {
+/// `Ok` when it is to come again with renewed files.
+async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<(), End> {
+    let mut renewed = shared.renewed.subscribe();
     let options = connect::for_commands(&shared.settings).await?;
     let mut link = Link::open(options, usize::from(limits::COMMANDS_IN_FLIGHT) * 2).await?;
     // At every connection: a session may have been kept without the subscription, by a broker that was killed or by us.
@@ -79,6 +85,10 @@ async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<st
                 },
                 Signal::Ended(error) => return Err(Fault::from(&*error).into()),
             },
+            Ok(()) = renewed.changed() => {
+                link.leave().await;
+                return Ok(());
+            }
             () = sleep_until(silence.into()) => {
                 let silence = shared.settings.pace.silence;
                 return Err(Fault::away(format!("nothing has come from the broker for {silence:?}")).into());

@@ -76,6 +76,13 @@ pub(super) async fn for_probe(settings: &Settings) -> Result<MqttOptions, Fault>
     Ok(options)
 }
 
+/// To try what was renewed: neither session nor will, and an id of its own, so that nobody is thrown out.
+pub(super) async fn for_a_try(settings: &Settings) -> Result<MqttOptions, Fault> {
+    let mut options = basic(settings, "try").await?;
+    options.set_clean_start(true).set_max_packet_size(Some(ANSWER_BYTES));
+    Ok(options)
+}
+
 /// More ids than messages on their way, so that a late answer meets no new message.
 fn inflight(settings: &Settings) -> u16 {
     u16::try_from(settings.pace.window.saturating_mul(4)).unwrap_or(u16::MAX).max(64)

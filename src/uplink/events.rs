@@ -18,6 +18,7 @@ use super::lane::{Room, Settled};
 use super::limits;
 use super::link::{Link, Signal};
 use super::outbox::{Careful, Hopeless, Outbox, Verdict};
+use super::renewal::Files;
 use super::{Shared, UplinkError};
 use crate::backoff::Backoff;
 use crate::journal::{Head, Journal, JournalError};
@@ -30,7 +31,7 @@ const AROUND_REPORT: usize = 16;
 /// Why a connection for events is over.
 #[derive(Debug)]
 enum End {
-    /// Told to stop, and left in order.
+    /// Told to stop, or to come again with renewed files; left in order.
     Left,
     /// The network, the broker or our answer to it.
     Fault(Fault),
@@ -67,12 +68,14 @@ pub(super) async fn run(
             () = stopped_and_late(stop) => End::Left,
         };
         let fault = match end {
-            End::Left => return Ok(()),
+            End::Left if stop.is_cancelled() => return Ok(()),
+            // With renewed files, at once.
+            End::Left => continue,
             End::Journal(JournalError::Closed) => return Err(UplinkError::Journal(JournalError::Closed)),
             End::Journal(error) => Fault::away(format!("the journal does not answer: {error}")),
             End::Fault(fault) => fault,
         };
-        shared.health.raise(Part::Events, fault.condition, &fault.detail);
+        shared.health.fault(Part::Events, &fault);
         let lasted = shared.clock.now().saturating_duration_since(begun);
         let moved = shared.meter.subscribe().borrow().delivered_total() > delivered;
         if lasted >= limits::HEALTHY || (moved && fault.condition == Condition::CloudAway) {
@@ -133,10 +136,12 @@ async fn open(shared: &Shared) -> Result<(Link, Outbox), End> {
     for (confirmed, class) in confirmed.iter_mut().zip(Class::ALL) {
         *confirmed = shared.journal.confirmed(class).await?;
     }
+    let files = Files::look(&shared.settings).await;
     let options = connect::for_events(&shared.settings, &shared.clock).await?;
     let link = Link::open(options, shared.settings.pace.window + limits::REPEATS + 4).await?;
     let room = room(link.packet_bytes, &shared.topics)?;
-    Ok((link, Outbox::new(confirmed, room, &shared.settings.pace)))
+    shared.files.send_replace(files);
+    Ok((link, Outbox::new(confirmed, room, &shared.settings.pace, shared.clock.now())))
 }
 
 /// What the broker's Maximum Packet Size leaves for a payload.
@@ -184,6 +189,7 @@ struct Session<'a> {
     source: Source,
     head: watch::Receiver<Head>,
     reported: watch::Receiver<Option<ConfigReport>>,
+    renewed: watch::Receiver<u64>,
     notices: FuturesUnordered<Boxed<Noticed>>,
     /// Messages on their way that are no flights.
     others: usize,
@@ -196,7 +202,7 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(shared: &'a Shared, link: Link, outbox: Outbox, careful: &'a mut Careful) -> Self {
         let source = Source::new(&shared.settings.store, &shared.settings.gateway, shared.journal.epoch());
-        let (head, heard) = (shared.journal.head(), shared.clock.now());
+        let (head, heard, renewed) = (shared.journal.head(), shared.clock.now(), shared.renewed.subscribe());
         let (notices, reported) = (FuturesUnordered::new(), shared.exchange.reported());
         let (others, other_since, asked, leave_by) = (0, None, None, None);
         Self {
@@ -207,6 +213,7 @@ impl<'a> Session<'a> {
             source,
             head,
             reported,
+            renewed,
             notices,
             others,
             other_since,
@@ -216,7 +223,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// `Ok` when told to stop.
+    /// `Ok` when told to stop or to come again.
     async fn run(&mut self, repeats: &mut mpsc::Receiver<Event>, stop: &CancellationToken) -> Result<(), End> {
         self.say(State::Online)?;
         loop {
@@ -239,6 +246,9 @@ impl<'a> Session<'a> {
                 }
                 Ok(()) = self.head.changed() => {}
                 Ok(()) = self.reported.changed(), if self.leave_by.is_none() => self.report()?,
+                Ok(()) = self.renewed.changed(), if self.leave_by.is_none() => {
+                    self.leave_by = Some(self.shared.clock.now() + limits::FAREWELL / 2);
+                }
                 () = sleep_until(deadline.into()) => self.check()?,
             }
         }
@@ -450,9 +460,8 @@ impl<'a> Session<'a> {
         self.notices = FuturesUnordered::new();
         self.say(State::Offline)?;
         let said = timeout(second, self.notices.next()).await;
-        if said.is_ok() && self.link.client.try_disconnect().is_ok() {
-            let ended = async { while let Signal::Incoming(_) = self.link.next().await {} };
-            let _ = timeout(second, ended).await;
+        if said.is_ok() {
+            self.link.leave().await;
         }
         Ok(())
     }

@@ -15,9 +15,9 @@
 use std::error::Error;
 
 use rumqttc::mqttbytes::Error as PacketError;
-use rumqttc::tokio_rustls::rustls;
 use rumqttc::{ConnectReturnCode, ConnectionError, DisconnectReasonCode, StateError, TlsError};
 
+use super::tls;
 use crate::types::Condition;
 
 /// Why there is no connection.
@@ -29,11 +29,14 @@ pub(super) struct Fault {
     pub detail: String,
     /// Whether the broker ended it over something that we sent.
     pub over_a_packet: bool,
+    /// Whether the other end closed without a word before it had accepted us. A broker that has just refused our
+    /// certificate may look like that: its alert is lost when it closes with our packet unread.
+    pub wordless: bool,
 }
 
 impl Fault {
     pub(super) fn new(condition: Condition, detail: impl Into<String>) -> Self {
-        Self { condition, detail: detail.into(), over_a_packet: false }
+        Self { condition, detail: detail.into(), over_a_packet: false, wordless: false }
     }
 
     pub(super) fn away(detail: impl Into<String>) -> Self {
@@ -44,7 +47,9 @@ impl Fault {
 impl From<&ConnectionError> for Fault {
     fn from(error: &ConnectionError) -> Self {
         if is_tls(error) {
-            return Self::new(Condition::CloudTls, chain(error));
+            let said = chain(error);
+            let detail = tls::advice(error).map_or(said.clone(), |advice| format!("{advice} ({said})"));
+            return Self::new(Condition::CloudTls, detail);
         }
         match error {
             ConnectionError::ConnectionRefused(code) => {
@@ -63,6 +68,10 @@ impl From<&ConnectionError> for Fault {
                 over_a_packet: true,
                 ..Self::away(format!("the broker gave a reason that MQTT 5 does not know here: {reason:#04x}"))
             },
+            ConnectionError::Tls(_) if is_wordless(error) => Self::away(format!(
+                "cut off during the TLS handshake: look whether the broker speaks TLS at this port ({})",
+                chain(error)
+            )),
             _ => Self::away(chain(error)),
         }
     }
@@ -100,19 +109,28 @@ fn over_a_packet(reason: DisconnectReasonCode) -> bool {
     )
 }
 
-/// A failed handshake, or the broker's alert about our certificate, which TLS 1.3 lets arrive after it.
-fn is_tls(error: &ConnectionError) -> bool {
+/// Closed or cut by the other end, which said nothing.
+pub(super) fn is_wordless(error: &ConnectionError) -> bool {
+    use std::io::ErrorKind as Kind;
     match error {
-        ConnectionError::Tls(TlsError::Io(error)) => about_tls(error),
-        ConnectionError::Tls(_) => true,
+        ConnectionError::MqttState(StateError::ConnectionAborted) => true,
         ConnectionError::Io(error)
-        | ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => about_tls(error),
+        | ConnectionError::Tls(TlsError::Io(error))
+        | ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => {
+            let cut = [Kind::ConnectionReset, Kind::ConnectionAborted, Kind::BrokenPipe, Kind::UnexpectedEof];
+            cut.contains(&error.kind())
+        }
         _ => false,
     }
 }
 
-fn about_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+/// A failed handshake, or the broker's alert about our certificate, which TLS 1.3 lets arrive after it.
+fn is_tls(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Tls(TlsError::Io(_)) => tls::inner(error).is_some(),
+        ConnectionError::Tls(_) => true,
+        _ => tls::inner(error).is_some(),
+    }
 }
 
 /// An error and its causes, each said once.
@@ -132,6 +150,8 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use std::io;
+
+    use tokio_rustls::rustls;
 
     use super::*;
 

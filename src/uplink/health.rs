@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::fault::Fault;
 use crate::observe::Conditions;
 use crate::types::{Class, Condition};
 
@@ -21,6 +22,8 @@ pub(super) enum Part {
     Configuration,
     /// The topic of one class.
     Topic(Class),
+    /// Certificates or a password that were renewed and do not work.
+    Renewal,
 }
 
 /// The uplink's own conditions.
@@ -42,6 +45,18 @@ impl Health {
     /// Something stands in the way of a part.
     pub(super) fn raise(&self, part: Part, condition: Condition, detail: &str) {
         self.change(part, Some((condition, detail.to_owned())));
+    }
+
+    /// A part has no connection.
+    pub(super) fn fault(&self, part: Part, fault: &Fault) {
+        if !(fault.wordless && self.given(part) == Some(Condition::CloudTls)) {
+            self.raise(part, fault.condition, &fault.detail);
+        }
+    }
+
+    fn given(&self, part: Part) -> Option<Condition> {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.get(&part).map(|(condition, _)| *condition)
     }
 
     /// Nothing stands in the way of a part any more.

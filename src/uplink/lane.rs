@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::types::{Class, DropReason, Event, Row, Seq, Stamp};
-use crate::wire::cloud::{Encoded, Source};
+use crate::wire::cloud::{Encoded, Source, historical};
 
 /// Flights of one class that are kept at once, answered or not, until those before them are answered.
 const FLIGHTS: usize = 64;
@@ -63,6 +63,8 @@ pub(super) struct Suspect {
 pub(super) struct Outgoing {
     pub id: u64,
     pub payload: Vec<u8>,
+    /// How many events that are.
+    pub events: usize,
 }
 
 /// How far a class has come.
@@ -126,8 +128,8 @@ impl Lane {
         }
         let due = |flight: &&mut Flight| matches!(flight.state, State::Due(at) if at.is_none_or(|at| at <= now));
         if let Some(flight) = self.flights.iter_mut().find(due) {
-            let (payload, _) = encode(source, stamp, room, &flight.events)?;
-            return Some(Outgoing { id: flight.id, payload });
+            let (payload, events) = encode(source, stamp, room, &flight.events)?;
+            return Some(Outgoing { id: flight.id, payload, events });
         }
         while self.flights.len() < FLIGHTS && !self.waiting.is_empty() {
             let most = suspect.map_or(self.batch_events, |suspect| suspect.events.clamp(1, self.batch_events));
@@ -141,12 +143,19 @@ impl Lane {
             match encode(source, stamp, room, events) {
                 Some((payload, events)) => {
                     let id = self.begin(events, State::Due(None));
-                    return Some(Outgoing { id, payload });
+                    return Some(Outgoing { id, payload, events });
                 }
                 None => drop(self.begin(1, State::Hopeless(DropReason::Oversized))),
             }
         }
         None
+    }
+
+    /// Whether what would go next happened longer ago than a live event's way takes.
+    pub(super) fn is_backfill(&self, stamp: &Stamp, now: Instant) -> bool {
+        let due = |flight: &&Flight| matches!(flight.state, State::Due(at) if at.is_none_or(|at| at <= now));
+        let again = self.flights.iter().find(due).and_then(|flight| flight.events.first());
+        again.or_else(|| self.waiting.front()).is_some_and(|event| historical(&event.draft.at, stamp))
     }
 
     fn begin(&mut self, events: usize, state: State) -> u64 {

@@ -1,5 +1,6 @@
 //! Every number of the uplink, in one place.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Publishes in flight at once, over all classes.
@@ -8,9 +9,15 @@ pub(super) const WINDOW: usize = 16;
 pub(super) const KEPT_FROM_RECORD: usize = 2;
 /// See [`KEPT_FROM_RECORD`].
 pub(super) const KEPT_FROM_TELEMETRY: usize = 4;
+/// See [`KEPT_FROM_RECORD`]; of what is older than a minute, whichever class but money.
+pub(super) const KEPT_FROM_BACKFILL: usize = 6;
+/// Events older than a minute sent in a second, money aside: more than a small box reads, so a setting and no brake.
+pub(super) const BACKFILL_PER_S: NonZeroU32 = NonZeroU32::new(25_000).unwrap();
 /// Bytes of records and telemetry in flight: on a line of 1 Mbit/s they are over in two seconds, and so is money's
 /// wait.
 pub(super) const BULK_BYTES: usize = 256 * 1024;
+/// Of these, what is older than a minute leaves one message to what is not.
+pub(super) const BACKFILL_BYTES: usize = BULK_BYTES - MESSAGE_BYTES;
 /// A message of several events is not larger than this.
 pub(super) const MESSAGE_BYTES: usize = 64 * 1024;
 /// A message of one event may be as large as this: the journal's largest (64 KiB, escaped) and what is around it.
@@ -54,3 +61,6 @@ pub(super) const COMMANDS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(super) const SIGNALS: usize = 64;
 /// Events asked of the journal at once.
 pub(super) const READ_EVENTS: usize = 400;
+/// How often it is looked whether certificates or the password were renewed; what is renewed counts when two looks in
+/// a row saw the same, so that files that are being written are left alone.
+pub(super) const RENEWAL: Duration = Duration::from_secs(30);

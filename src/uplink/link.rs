@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::fault::Fault;
+use super::fault::{Fault, is_wordless};
 use super::limits;
 
 /// What comes from a connection.
@@ -44,11 +44,21 @@ impl Link {
                 Packet::ConnAck(ack) => most(ack),
                 other => return Err(Fault::away(format!("the broker began with {:?}", other.packet_type()))),
             },
-            Ok(Some(Signal::Ended(error))) => return Err(Fault::from(&*error)),
+            Ok(Some(Signal::Ended(error))) => {
+                return Err(Fault { wordless: is_wordless(&error), ..Fault::from(&*error) });
+            }
             Ok(None) => return Err(Fault::away("the connection ended without a word")),
             Err(_) => return Err(Fault::away("the broker did not answer the connection in time")),
         };
         Ok(Self { client, packet_bytes, signals, _driver: driver })
+    }
+
+    /// Takes leave: nothing that is on its way is waited for.
+    pub(super) async fn leave(&mut self) {
+        if self.client.try_disconnect().is_ok() {
+            let ended = async { while let Signal::Incoming(_) = self.next().await {} };
+            let _ = timeout(Duration::from_secs(1), ended).await;
+        }
     }
 
     /// The next that comes. Safe to cancel.

@@ -9,10 +9,14 @@
 //! - A class is confirmed in the journal only up to the first message that the broker has not taken. A crash anywhere
 //!   repeats events, with the same ids; it loses none.
 //! - An event is given up only when the broker blames it (or it is larger than the broker's largest packet), and never
-//!   silently: `journal.dropped` is on disk before the class is confirmed past it. See [`outbox`] for every reason.
+//!   silently: `journal.dropped` is on disk before the class is confirmed past it. See `outbox` for every reason.
 //! - Money is looked at before every message, has window slots that nothing else may use, and waits for at most
 //!   256 KiB of other bytes.
 //! - A command is acknowledged to the broker after it is on disk, and not before.
+//!
+//! TLS is 1.2 or 1.3 against `ca_file` or the system's authorities, with a certificate of ours if the broker wants one.
+//! Renewed files are tried by a third client, `{store}.{gateway}-try`, before the two change over to them: what does not
+//! work is a condition, and the connections that stand go on.
 //!
 //! What is absent: no queue of its own on disk, no knowledge of devices (a command goes into the ledger, nothing else),
 //! no MQTT 3.1.1 (it cannot say that a publish was refused), no proxy.
@@ -20,6 +24,8 @@
 //! Limits: 16 publishes in flight, 100 events or 64 KiB in a message, one event up to 128 KiB; silence of 15 s or 30 s
 //! without an acknowledgement ends a connection; 1 s to 60 s of full jitter between two. See `limits.rs`.
 
+pub mod bench;
+mod bucket;
 mod commands;
 mod configuration;
 mod connect;
@@ -32,7 +38,9 @@ mod link;
 mod outbox;
 mod probe;
 mod progress;
+mod renewal;
 mod settings;
+mod tls;
 
 use std::sync::Arc;
 
@@ -42,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 pub use configuration::{ConfigExchange, Desired};
 pub use probe::probe;
 pub use progress::Progress;
-pub use settings::{Address, AddressError, Pace, Settings};
+pub use settings::{Pace, Settings};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
@@ -51,6 +59,7 @@ use crate::types::{Class, Seq};
 use crate::wire::cloud::Topics;
 use health::Health;
 use progress::Meter;
+use renewal::Files;
 
 /// Why the uplink has ended by itself. Anything that may pass it bears.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +79,10 @@ struct Shared {
     health: Health,
     meter: Meter,
     exchange: ConfigExchange,
+    /// The files that the present connection for events was made with.
+    files: watch::Sender<Files>,
+    /// Counts changes of the files that the broker has accepted.
+    renewed: watch::Sender<u64>,
 }
 
 /// The uplink of one gateway. Cheap to clone; run one of the clones, once at a time.
@@ -94,7 +107,8 @@ impl Uplink {
     ) -> Self {
         let topics = Topics::new(&settings.store, &settings.gateway);
         let (health, meter) = (Health::new(conditions), Meter::default());
-        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter, exchange }) }
+        let (files, renewed) = (watch::Sender::default(), watch::Sender::default());
+        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter, files, renewed, exchange }) }
     }
 
     /// How far it has come; changes with every step.
@@ -116,6 +130,7 @@ impl Uplink {
         tokio::select! {
             ended = both => ended,
             ended = shared.follow() => ended,
+            never = renewal::run(shared) => match never {},
         }
     }
 }

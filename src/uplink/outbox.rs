@@ -1,4 +1,7 @@
-//! What goes next: money first, always; telemetry never in its way. Nothing here does I/O.
+//! What goes next: money first, always; then what happened now, records before telemetry; then what is older than a
+//! minute, through a token bucket, with window and bytes left over for the others. Within a class the order is kept,
+//! as the contract promises: an event overtakes the backlog of other classes, not that of its own. Nothing here does
+//! I/O.
 //!
 //! What the broker's answer to one message means, by the reason in its PUBACK:
 //!
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use rumqttc::PubAckReason;
 
+use super::bucket::Bucket;
 use super::lane::{Lane, Outgoing, Room, Settled, Suspect};
 use super::limits;
 use super::settings::Pace;
@@ -63,6 +67,10 @@ pub(super) struct Outbox {
     lanes: [Lane; 3],
     room: Room,
     window: usize,
+    /// For what happened more than a minute ago.
+    bucket: Bucket,
+    /// Something waits for the bucket.
+    throttled: bool,
     /// Nothing is sent before.
     paused_until: Option<Instant>,
     quota: Backoff,
@@ -81,12 +89,14 @@ const fn place(class: Class) -> usize {
 
 impl Outbox {
     /// A new one for a new connection, from what the journal says is confirmed.
-    pub(super) fn new(confirmed: [Row; 3], room: Room, pace: &Pace) -> Self {
+    pub(super) fn new(confirmed: [Row; 3], room: Room, pace: &Pace, now: Instant) -> Self {
         let backoff = || Backoff::new(pace.backoff, pace.backoff_cap);
         Self {
             lanes: Class::ALL.map(|class| Lane::new(class, confirmed[place(class)], pace.batch_events)),
             room,
             window: pace.window.max(limits::KEPT_FROM_TELEMETRY + 1),
+            bucket: Bucket::new(pace.backfill_per_s, now),
+            throttled: false,
             paused_until: None,
             quota: backoff(),
             refused: [backoff(), backoff(), backoff()],
@@ -118,25 +128,42 @@ impl Outbox {
         }
         self.paused_until = None;
         let window = if careful.left > 0 { 1 } else { self.window };
-        for class in Class::ALL {
-            let (on_the_way, bulk) = self.on_the_way();
-            let kept = match class {
-                Class::Money => 0,
-                Class::Record => limits::KEPT_FROM_RECORD,
-                Class::Telemetry => limits::KEPT_FROM_TELEMETRY,
-            };
-            let full = on_the_way + others >= window.saturating_sub(kept).max(1);
-            if full || (class != Class::Money && bulk >= limits::BULK_BYTES) {
-                continue;
-            }
-            let (room, suspect) = (self.room, careful.suspects[place(class)]);
-            let next = self.lane(class).encode_next(source, &clock.stamp(), room, suspect, now);
-            if let Some(outgoing) = next {
-                self.lane(class).sent(outgoing.id, outgoing.payload.len(), now);
-                return Some((class, outgoing));
+        let stamp = clock.stamp();
+        self.throttled = false;
+        for backfill in [false, true] {
+            for class in Class::ALL {
+                let behind = class != Class::Money && self.lane(class).is_backfill(&stamp, now);
+                if behind != backfill || self.is_full(class, backfill, window, others) {
+                    continue;
+                }
+                if backfill && !self.bucket.is_open(now) {
+                    self.throttled = true;
+                    continue;
+                }
+                let (room, suspect) = (self.room, careful.suspects[place(class)]);
+                let next = self.lane(class).encode_next(source, &stamp, room, suspect, now);
+                if let Some(outgoing) = next {
+                    self.lane(class).sent(outgoing.id, outgoing.payload.len(), now);
+                    if backfill {
+                        self.bucket.take(outgoing.events);
+                    }
+                    return Some((class, outgoing));
+                }
             }
         }
         None
+    }
+
+    /// Whether the window has no place for such a message.
+    fn is_full(&self, class: Class, backfill: bool, window: usize, others: usize) -> bool {
+        let (on_the_way, bulk) = self.on_the_way();
+        let (kept, bytes) = match class {
+            Class::Money => (0, usize::MAX),
+            _ if backfill => (limits::KEPT_FROM_BACKFILL, limits::BACKFILL_BYTES),
+            Class::Record => (limits::KEPT_FROM_RECORD, limits::BULK_BYTES),
+            Class::Telemetry => (limits::KEPT_FROM_TELEMETRY, limits::BULK_BYTES),
+        };
+        on_the_way + others >= window.saturating_sub(kept).max(1) || bulk >= bytes
     }
 
     /// The broker has taken a message.
@@ -262,7 +289,8 @@ impl Outbox {
     pub(super) fn deadline(&self, acknowledgement: Duration, now: Instant) -> Option<Instant> {
         let due = self.lanes.iter().filter_map(|lane| lane.due(now));
         let paused = self.paused_until.filter(|until| *until > now);
-        due.chain(paused).chain(self.overdue(acknowledgement)).min()
+        let throttled = self.throttled.then(|| self.bucket.opens_at());
+        due.chain(paused).chain(throttled).chain(self.overdue(acknowledgement)).min()
     }
 
     /// When the oldest answer is overdue.

@@ -50,7 +50,7 @@ fn pace() -> Pace {
 }
 
 fn outbox(pace: &Pace) -> Outbox {
-    Outbox::new([Row(0); 3], ROOM, pace)
+    Outbox::new([Row(0); 3], ROOM, pace, clock().now())
 }
 
 /// Hands everything over that may be.
@@ -74,7 +74,7 @@ async fn money_goes_first_and_slots_are_kept_for_it() {
     outbox.filled(Class::Money, events(Class::Money, 1..=50, &clock), Row(50));
     let sent = hand_over(&mut outbox, &clock, &careful);
     assert_eq!(sent.iter().map(|(class, ..)| *class).collect::<Vec<_>>(), [Class::Money; 2]);
-    let fresh = Outbox::new([Row(0); 3], ROOM, &pace());
+    let fresh = Outbox::new([Row(0); 3], ROOM, &pace(), clock.now());
     assert_eq!(fresh.wants(|_| Row(99)), Some((Class::Money, Row(0))), "money is read first");
 }
 
@@ -148,7 +148,8 @@ async fn an_event_that_ends_connections_is_found_alone_before_it_is_given_up() {
     let (poison, last) = (137, 300);
     let (mut confirmed, mut given_up, mut ends, mut alone) = (0, Vec::new(), 0, 0);
     while confirmed < last {
-        let mut outbox = Outbox::new([Row(0), Row(i64::try_from(confirmed).unwrap()), Row(0)], ROOM, &pace());
+        let mut outbox =
+            Outbox::new([Row(0), Row(i64::try_from(confirmed).unwrap()), Row(0)], ROOM, &pace(), clock.now());
         outbox.filled(Class::Record, events(Class::Record, confirmed + 1..=last, &clock), Row(300));
         'connection: loop {
             while let Some(hopeless) = outbox.hopeless() {
@@ -255,4 +256,41 @@ proptest! {
             assert_eq!(over.len(), 180);
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_now_goes_before_the_backlog_of_other_classes_and_the_backlog_at_its_rate() {
+    let clock = clock();
+    let pace = Pace { backfill_per_s: std::num::NonZeroU32::new(1_000).unwrap(), batch_events: 10, ..pace() };
+    let mut outbox = Outbox::new([Row(0); 3], ROOM, &pace, clock.now());
+    let mut careful = Careful::default();
+    let old = events(Class::Record, 1..=5_000, &clock);
+    clock.pass(Duration::from_secs(61));
+    let begun = clock.now();
+    let (mut fed, mut sent, mut live) = (old.into_iter(), 0_u64, 0_u64);
+    for step in 1..=2_000_u64 {
+        let head = |class| if class == Class::Record { Row(5_000) } else { Row(0) };
+        if let Some((class, _)) = outbox.wants(head) {
+            outbox.filled(class, fed.by_ref().take(10).collect(), Row(5_000));
+        }
+        if step % 100 == 0 {
+            live += 1;
+            outbox.filled(Class::Telemetry, events(Class::Telemetry, live..=live, &clock), Row(0));
+            outbox.filled(Class::Money, events(Class::Money, live..=live, &clock), Row(0));
+        }
+        let handed = hand_over(&mut outbox, &clock, &careful);
+        if step % 100 == 0 {
+            let classes: Vec<_> = handed.iter().take(2).map(|(class, ..)| *class).collect();
+            assert_eq!(classes, [Class::Money, Class::Telemetry], "step {step}: before any backlog");
+        }
+        for (class, id, numbers) in handed {
+            sent += if class == Class::Record { numbers.len() as u64 } else { 0 };
+            outbox.taken(class, id, &mut careful);
+        }
+        while outbox.settle().is_some() {}
+        clock.pass(Duration::from_millis(1));
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    let promised = u64::try_from((clock.now() - begun).as_millis()).unwrap();
+    assert!((promised - 100..=promised + 200).contains(&sent), "{sent} of {promised}");
 }

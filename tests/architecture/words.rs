@@ -11,6 +11,9 @@ const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
 /// Notes to oneself. Spelled in two halves, so that this file does not hold them.
 const NOTES: &[&str] = &[concat!("FIX", "ME"), concat!("XX", "X"), concat!("TO", "DO")];
 
+/// Programs that play a device, at its pace: no tests, though they stand among them.
+const INSTRUMENTS: &[&str] = &["tests/lab/"];
+
 /// Where `unsafe` may stand: system calls that no crate wraps.
 const UNSAFE_HOMES: &[&str] = &["src/transport/", "src/transport.rs", "src/clock.rs"];
 
@@ -65,6 +68,9 @@ fn notes(source: &Source) -> Vec<Finding> {
 /// where time itself is the subject, the line says what it waits for.
 fn sleeps(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if INSTRUMENTS.iter().any(|folder| source.file.starts_with(folder)) {
+        return findings;
+    }
     for reference in source.references.iter().filter(|reference| reference.in_test) {
         let Target::Outside(path) = &reference.to else { continue };
         let is_sleep = path.last().is_some_and(|last| last == "sleep") && calls(source, reference.line, "sleep");

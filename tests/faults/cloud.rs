@@ -24,6 +24,11 @@ pub struct Cloud {
 impl Cloud {
     /// Connects, reconnects by itself, and has subscribed to the events of the shop.
     pub async fn connect(port: u16, id: &str) -> Self {
+        Self::subscribed(port, id, EVENTS).await
+    }
+
+    /// The same with other topics.
+    pub async fn subscribed(port: u16, id: &str, filter: &str) -> Self {
         let mut options = MqttOptions::new(id, ("127.0.0.1", port));
         options.set_session_mode(SessionMode::Persistent);
         options.set_max_packet_size(Some(32 << 20)).set_keep_alive(5);
@@ -54,7 +59,7 @@ impl Cloud {
                 }
             }
         });
-        client.subscribe(EVENTS, QoS::AtLeastOnce).await.unwrap();
+        client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
         tokio::time::timeout(BOUND, is_subscribed.recv()).await.expect("a SUBACK").unwrap();
         Self { client, received, acknowledged, _tasks: tasks }
     }

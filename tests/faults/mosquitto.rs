@@ -16,13 +16,19 @@ use crate::shop::{BOUND, Oracle, Shop, compare, complete, pace};
 pub struct Mosquitto {
     pub port: u16,
     config: PathBuf,
+    environment: Vec<(String, PathBuf)>,
     child: Option<Child>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Mosquitto {
     /// `None`, loudly, where it is not installed.
     pub fn start(settings: &str) -> Option<Self> {
+        Self::start_with(settings, Vec::new())
+    }
+
+    /// With variables in its environment.
+    pub fn start_with(settings: &str, environment: Vec<(String, PathBuf)>) -> Option<Self> {
         let Some(binary) = binary() else {
             eprintln!("SKIPPED: mosquitto is not installed (Debian: mosquitto)");
             return None;
@@ -36,18 +42,18 @@ impl Mosquitto {
         write!(
             file,
             "listener {port} 127.0.0.1\nallow_anonymous true\n{root}persistence true\npersistence_location {at}/\n\
-             max_queued_messages 0\nmax_inflight_messages 100\n{settings}\n"
+             max_queued_messages 0\nmax_inflight_messages 100\nlog_dest file {at}/log\nlog_type all\n{settings}\n"
         )
         .unwrap();
-        let mut mosquitto = Self { port, config, child: None, _dir: dir };
+        let mut mosquitto = Self { port, config, environment, child: None, dir };
         mosquitto.begin(&binary);
         Some(mosquitto)
     }
 
     fn begin(&mut self, binary: &str) {
-        let child =
-            Command::new(binary).arg("-c").arg(&self.config).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        self.child = Some(child.unwrap());
+        let mut command = Command::new(binary);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).arg("-c").arg(&self.config);
+        self.child = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let mut looks = 0;
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             looks += 1;
@@ -67,6 +73,11 @@ impl Mosquitto {
             let _ = Command::new("kill").arg(child.id().to_string()).status();
             child.wait().unwrap();
         }
+    }
+
+    /// What it has written into its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
     fn url(&self) -> String {

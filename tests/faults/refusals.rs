@@ -80,7 +80,8 @@ async fn an_event_refused_for_no_reason_is_given_up_only_when_others_are_taken()
     shop.scan(9).await;
     shop.until("enough refusals", |progress| progress.refusals >= 60).await;
     assert_eq!(announced(&shop).await, [], "nine others are not enough");
-    shop.scan(1).await;
+    // How many of the nine were taken before the event stood alone is chance; ten more are enough in any case.
+    shop.scan(10).await;
     shop.until("the event is given up", |progress| progress.given_up == 1).await;
     shop.drained().await;
     shop.close().await;

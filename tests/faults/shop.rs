@@ -21,7 +21,12 @@ pub const BOUND: Duration = Duration::from_secs(60);
 
 /// Quick enough for tests; nothing else differs from what a shop runs.
 pub fn pace() -> Pace {
-    Pace { backoff: Duration::from_millis(5), backoff_cap: Duration::from_millis(200), ..Pace::default() }
+    Pace {
+        backoff: Duration::from_millis(5),
+        backoff_cap: Duration::from_millis(200),
+        renewal: Duration::from_millis(100),
+        ..Pace::default()
+    }
 }
 
 pub async fn broker() -> Broker {
@@ -140,6 +145,20 @@ impl Shop {
             }
         };
         tokio::time::timeout(BOUND, reached).await.unwrap_or_else(|_| panic!("{} is never cleared", condition.code()));
+    }
+
+    /// Until some condition of the uplink is news; exactly one may stand.
+    pub async fn complaint(&self) -> (Condition, String) {
+        let reached = async {
+            while self.conditions.standing().is_empty() {
+                // waits: the interval at which the level is looked at
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(BOUND, reached).await.expect("nothing is ever complained about");
+        let standing = self.conditions.standing();
+        assert_eq!(standing.len(), 1, "{standing:?}");
+        (standing[0].condition, standing[0].detail.clone().unwrap_or_default())
     }
 
     fn is_raised(&self, condition: Condition) -> bool {

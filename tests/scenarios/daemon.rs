@@ -1,8 +1,9 @@
 //! A shop in a folder: its configuration, its line, and the built binary running on it.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -25,11 +26,22 @@ pub(crate) fn smartstore(arguments: &[&str]) -> Command {
     command
 }
 
+/// A library to preload, compiled from a source of the package into `folder`.
+pub(crate) fn compiled(source: &str, folder: &Path) -> PathBuf {
+    let library = folder.join("preloaded.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library);
+    compiler.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(source)).arg("-ldl");
+    assert!(compiler.status().expect("a C compiler is there").success());
+    library
+}
+
 /// A shop with one scanner. Everything of it is gone when it is dropped.
 pub(crate) struct Shop {
     folder: tempfile::TempDir,
     console: u16,
     child: Option<Child>,
+    environment: Vec<(&'static str, OsString)>,
     /// The scanner's end.
     pub(crate) line: ScannerLine,
 }
@@ -49,12 +61,38 @@ impl Shop {
         );
         std::fs::write(folder.path().join("store.toml"), text).unwrap();
         let line = ScannerLine::plugged_in(&link);
-        Self { folder, console, child: None, line }
+        Self { folder, console, child: None, environment: Vec::new(), line }
     }
 
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("store.toml")
+    }
+
+    /// Where its journal is.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Adds to the daemon's environment.
+    pub(crate) fn with(&mut self, name: &'static str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.push((name, value.as_ref().to_owned()));
+        self
+    }
+
+    /// Replaces a piece of the configuration.
+    pub(crate) fn reconfigure(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(self.config(), text.replace(from, to)).unwrap();
+    }
+
+    /// The codes in its journal, in order.
+    pub(crate) fn codes(&self) -> Vec<String> {
+        let events = self.tool(&["events", "--type", "scan.code", "--json"]);
+        let lines = String::from_utf8_lossy(&events.stdout).into_owned();
+        let event = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+        lines.lines().map(|line| event(line)["data"]["value"].as_str().unwrap().to_owned()).collect()
     }
 
     fn log(&self) -> PathBuf {
@@ -78,6 +116,7 @@ impl Shop {
         let child = smartstore(&["run", "--config"])
             .arg(self.config())
             .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

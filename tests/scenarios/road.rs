@@ -7,7 +7,7 @@ use super::broker::Mosquitto;
 use super::daemon::Shop;
 use super::subscriber::Subscriber;
 use super::truth::{Truth, wait_for_count};
-use super::{Dice, codes_wanted};
+use super::{Dice, codes_wanted, kills_wanted};
 
 /// How long everything that is owed may take to arrive once nothing is broken any more.
 const SETTLE: Duration = Duration::from_secs(120);
@@ -121,12 +121,16 @@ impl Road {
         *is_up = !*is_up;
     }
 
+    fn is_whole(&self) {
+        let verify = self.shop.tool(&["journal", "verify"]);
+        assert!(verify.status.success(), "the journal is whole: {}", String::from_utf8_lossy(&verify.stderr));
+    }
+
     fn settle(&mut self) {
         self.truth.settle(&self.subscriber, SETTLE);
         self.shop.stop();
         assert!(!self.shop.whole_log().contains("panicked"), "{}", self.shop.log_tail());
-        let verify = self.shop.tool(&["journal", "verify"]);
-        assert!(verify.status.success(), "the journal is whole: {}", String::from_utf8_lossy(&verify.stderr));
+        self.is_whole();
         self.truth.settle(&self.subscriber, Duration::ZERO);
         let received = self.subscriber.received();
         let epochs: BTreeSet<_> = received.seqs.keys().map(|(epoch, _)| epoch).collect();
@@ -179,11 +183,34 @@ fn a_line_that_is_pulled_at_any_byte_loses_and_invents_nothing() {
 #[test]
 fn a_daemon_killed_at_any_moment_loses_nothing_that_was_read() {
     let mut road = Road::open("kill -9", "scanner/generic-serial");
-    for _ in 0..12 {
+    for _ in 0..kills_wanted() {
         let codes = road.dice.within(1, 120);
         road.scan_many(codes);
-        road.kill_the_daemon();
+        road.truth.cut();
+        road.shop.kill();
+        road.is_whole();
+        road.shop.spawn();
+        road.scan_until_held();
     }
+    road.scan_many(20);
+    road.settle();
+}
+
+#[test]
+fn a_daemon_killed_while_it_starts_starts_again_on_the_same_journal() {
+    let mut road = Road::open("killed while starting", "scanner/generic-serial");
+    road.scan_many(60);
+    road.truth.cut();
+    road.shop.kill();
+    for _ in 0..20 {
+        road.shop.spawn();
+        let moment = road.dice.millis(0, 150);
+        // waits: the moment of the kill is the subject
+        std::thread::sleep(moment);
+        road.shop.kill();
+    }
+    road.shop.start();
+    road.shop.wait_held();
     road.scan_many(20);
     road.settle();
 }

@@ -22,6 +22,8 @@ pub(crate) struct Received {
     pub(crate) seqs: BTreeMap<(String, String), Vec<u64>>,
     /// The ids under which each scanned code came.
     pub(crate) codes: BTreeMap<String, BTreeSet<String>>,
+    /// The ids of the events that said when they first came that they are late.
+    pub(crate) historical: BTreeSet<String>,
     /// What each retained status said, in the order of arrival.
     pub(crate) states: Vec<String>,
     /// What each retained report of a configuration said, in the order of arrival.
@@ -60,7 +62,7 @@ impl Received {
             return self.problems.push(format!("{class}: an event without id, epoch or seq: {event}"));
         };
         // The one field that may differ between two deliveries of one event.
-        event["historical"] = Value::Null;
+        let is_late = std::mem::take(&mut event["historical"]) == true;
         if let Some(before) = self.events.get(&id) {
             self.duplicates += 1;
             if *before != event {
@@ -70,6 +72,9 @@ impl Received {
         }
         if text(&event, "type") == "scan.code.v1" {
             self.codes.entry(text(&event["data"], "value")).or_default().insert(id.clone());
+        }
+        if is_late {
+            self.historical.insert(id.clone());
         }
         self.seqs.entry((epoch, class.to_owned())).or_default().push(seq);
         self.events.insert(id, event);

@@ -2,6 +2,7 @@
 
 mod idle;
 mod scanner;
+mod uplink;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum What {
     Scanner(scanner::Args),
     /// Durable events a second and commit latency, beside a bare `SQLite` loop.
     Journal(JournalArgs),
+    /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a mosquitto bridge and the client alone.
+    Uplink(uplink::Args),
 }
 
 /// Arguments of `bench journal`.
@@ -46,6 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let done = match &args.what {
         What::Scanner(args) => scanner::run(args),
         What::Journal(args) => journal(args),
+        What::Uplink(args) => uplink::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,7 +72,7 @@ fn journal(args: &JournalArgs) -> anyhow::Result<()> {
     let Told::Ended(Some(report)) = measured? else { anyhow::bail!("interrupted") };
     let report = report?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         show_journal(&report);
     }
@@ -77,11 +81,11 @@ fn journal(args: &JournalArgs) -> anyhow::Result<()> {
 
 fn show_journal(report: &Report) {
     let Report { event_bytes, fsync, groups, form, load } = report;
-    println!("load before {}, after {}", load[0], load[1]);
-    println!("fdatasync of 4 KiB: in place p50 {} us, appended p50 {} us", fsync.in_place_us.p50, fsync.append_us.p50);
+    say!("load before {}, after {}", load[0], load[1]);
+    say!("fdatasync of 4 KiB: in place p50 {} us, appended p50 {} us", fsync.in_place_us.p50, fsync.append_us.p50);
     for group in groups {
         let (ours, bare) = (&group.journal, &group.bare);
-        println!(
+        say!(
             "group {:>3}: {:>7.0} events/s durable, bare SQLite {:>7.0}, ratio {:.2}; \
              commit p50 {} us, p99 {} us, bare p50 {} us",
             group.group,
@@ -92,12 +96,13 @@ fn show_journal(report: &Report) {
             ours.commit_us.p99,
             bare.commit_us.p50
         );
-        println!(
+        say!(
             "           {:.0} block bytes for an event of {event_bytes}, deletion included: {:.1}x",
-            group.block_bytes_per_event, group.write_amplification
+            group.block_bytes_per_event,
+            group.write_amplification
         );
     }
-    println!("stored form: {:.0} encoded/s, {:.0} decoded/s", form.encoded_per_s, form.decoded_per_s);
+    say!("stored form: {:.0} encoded/s, {:.0} decoded/s", form.encoded_per_s, form.decoded_per_s);
 }
 
 /// A directory that is removed afterwards, on the disk that is to be measured.

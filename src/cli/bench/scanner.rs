@@ -166,23 +166,32 @@ async fn collect(
 
 fn show(answer: &Answer, json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(answer)?);
+        say!("{}", serde_json::to_string_pretty(answer)?);
         return Ok(());
     }
     let Answer { rate_per_s, byte_in_to_durable: road, fdatasync_4k: disk, ratio_to_fdatasync_p50, idle, load, .. } =
         answer;
-    println!("load {load}");
-    println!(
+    say!("load {load}");
+    say!(
         "last byte to durable event, {} codes at {rate_per_s}/s: p50 {} us, p90 {} us, p99 {} us, max {} us",
-        answer.codes, road.p50, road.p90, road.p99, road.max
+        answer.codes,
+        road.p50,
+        road.p90,
+        road.p99,
+        road.max
     );
-    println!(
+    say!(
         "fdatasync of 4 KiB on the same disk: p50 {} us, p99 {} us; ratio of the medians {ratio_to_fdatasync_p50:.2}",
-        disk.p50, disk.p99
+        disk.p50,
+        disk.p99
     );
-    println!(
+    say!(
         "idle daemon: ready after {:.1} ms, {} KiB resident ({} KiB anonymous), {:.2} % of a core over {} s",
-        idle.start_to_ready_ms, idle.rss_kib, idle.rss_anonymous_kib, idle.cpu_percent, idle.idle_s
+        idle.start_to_ready_ms,
+        idle.rss_kib,
+        idle.rss_anonymous_kib,
+        idle.cpu_percent,
+        idle.idle_s
     );
     Ok(())
 }

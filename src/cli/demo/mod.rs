@@ -127,21 +127,21 @@ fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<
 
 fn announce(app: &App, directory: &Path, broker: &Broker, link: &Path) {
     if let Some(console) = app.console_address() {
-        println!("console  http://{console}/");
+        say!("console  http://{console}/");
     }
-    println!("broker   {}", broker.url());
-    println!("scanner  serial:{}", link.display());
-    println!("files    {}", directory.display());
-    println!();
+    say!("broker   {}", broker.url());
+    say!("scanner  serial:{}", link.display());
+    say!("files    {}", directory.display());
+    say!("");
 }
 
 fn summary(counts: &Counts) -> bool {
     let Counts { sent, stored, delivered, repeated, .. } = *counts;
-    println!();
-    println!("sent      {sent:>6}  complete codes that left the scanner");
-    println!("stored    {stored:>6}  codes in the journal");
-    println!("delivered {delivered:>6}  different codes at the broker, {repeated} of them came more than once");
+    say!("");
+    say!("sent      {sent:>6}  complete codes that left the scanner");
+    say!("stored    {stored:>6}  codes in the journal");
+    say!("delivered {delivered:>6}  different codes at the broker, {repeated} of them came more than once");
     let agree = sent == stored && stored == delivered && sent > 0;
-    println!("{}", if agree { "nothing lost, nothing invented" } else { "THE COUNTS DO NOT AGREE" });
+    say!("{}", if agree { "nothing lost, nothing invented" } else { "THE COUNTS DO NOT AGREE" });
     agree
 }

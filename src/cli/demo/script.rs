@@ -66,29 +66,29 @@ impl World {
     async fn turn(&mut self, turn: Turn) -> anyhow::Result<()> {
         match turn {
             Turn::Disturb => {
-                println!("     -- noise on the scanner's line");
+                say!("     -- noise on the scanner's line");
                 self.wait_until_quiet().await?;
                 let noise = [b"\x00\xff\xfe@\x13garbage\x80\x81".as_slice(), &[0xa5; 200], b"\r"].concat();
                 self.scanner.act(Do::Disturb(noise)).await;
             }
             Turn::Unplug => {
-                println!("     -- the scanner's cable is pulled");
+                say!("     -- the scanner's cable is pulled");
                 self.wait_until_quiet().await?;
                 self.scanner.unplug().await;
                 self.scanner.wait_until(|progress| !progress.plugged).await;
             }
             Turn::Plug => {
-                println!("     -- the cable is back in");
+                say!("     -- the cable is back in");
                 self.scanner.plug().await;
                 self.scanner.wait_until(|progress| progress.plugged).await;
                 self.wait_until_held().await?;
             }
             Turn::BrokerAway => {
-                println!("     -- the broker is gone");
+                say!("     -- the broker is gone");
                 self.broker.stop().await;
             }
             Turn::BrokerBack => {
-                println!("     -- the broker is back");
+                say!("     -- the broker is back");
                 self.broker.start().await?;
             }
         }
@@ -125,7 +125,7 @@ impl World {
         let seconds = (self.clock.now() - began).as_secs();
         let broker = if self.broker.running() { "" } else { "   broker away" };
         let cable = if self.scanner.progress().plugged { "" } else { "   cable out" };
-        println!(
+        say!(
             "{seconds:>4}s  scanned {sent:>5}   stored {stored:>5}   delivered {delivered:>5}   \
              backlog {backlog:>4}{broker}{cable}"
         );

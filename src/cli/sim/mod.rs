@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 async fn broker(args: &BrokerArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let broker = Broker::bind(args.listen, Limits::default(), Clock::system(Trust::Trusted)).await?;
-    println!("{}", broker.url());
+    say!("{}", broker.url());
     stop.cancelled().await;
     Ok(())
 }
@@ -97,7 +97,7 @@ async fn scanner(args: &ScannerArgs, stop: CancellationToken) -> anyhow::Result<
     let scanner = Scanner::new(Setup { terminator: Terminator::Cr, answers, aim_ids: false });
     let (mut knobs, pty) = ScannerPty::new(&link, Some(9600), scanner, Clock::system(Trust::Trusted))
         .with_context(|| format!("cannot make the line {}", link.display()))?;
-    println!("serial:{}", link.display());
+    say!("serial:{}", link.display());
     let stop_pty = stop.clone();
     let running = async move { pty.run(stop_pty).await.context("the line failed") };
     let scan = async {

@@ -14,6 +14,7 @@
 //! What is absent: no topic or payload is built anywhere else, nothing here knows a broker or a connection, and
 //! nothing here decides what is sent when.
 
+mod asyncapi;
 mod command;
 mod desired;
 mod event;
@@ -21,6 +22,7 @@ mod payload;
 mod schema;
 mod topic;
 
+pub use asyncapi::asyncapi;
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
 pub use desired::{
     DESIRED_BYTES, REPORTED_ERRORS, UnreadDesired, desired_message, parse_desired, parse_reported, reported_message,

@@ -98,7 +98,7 @@ pub(super) struct ScanCodeV1<'a> {
     kind: &'static str,
     /// AIM symbology identifier (ISO/IEC 15424), when the scanner said it.
     #[serde(serialize_with = "shown_option")]
-    #[schemars(with = "Option<String>", required, extend("examples" = ["]Q1"]))]
+    #[schemars(with = "Option<String>", required, extend("type" = ["string", "null"], "examples" = ["]Q1"]))]
     symbology: Option<crate::types::Symbology>,
     /// What was scanned; of a payment code its first two and last four characters with `*` between.
     value: &'a str,
@@ -127,7 +127,7 @@ pub(super) struct CommandEndedV1<'a> {
     #[schemars(extend("enum" = ["done", "refused", "failed", "expired", "indeterminate"]))]
     ended: &'static str,
     /// Why, in a machine's word.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["string", "null"]))]
     reason: Option<&'a str>,
 }
 

@@ -8,20 +8,14 @@ use super::command::CommandV1;
 use super::payload::{
     CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, EventV1, JournalDroppedV1, JournalOpenedV1, ScanCodeV1,
 };
+use crate::types::Class;
 
 /// The schema of one event; a message is an array of 1 to 100 of them. `type` decides the form of `data`.
 pub fn events_schema() -> Schema {
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let types = [
-        typed::<ScanCodeV1<'_>>(&mut generator, "scan.code.v1"),
-        typed::<CommandEndedV1<'_>>(&mut generator, "command.ended.v1"),
-        typed::<DeviceHealthV1<'_>>(&mut generator, "device.health.v1"),
-        typed::<JournalOpenedV1>(&mut generator, "journal.opened.v1"),
-        typed::<JournalDroppedV1>(&mut generator, "journal.dropped.v1"),
-        typed::<ConfigAppliedV1<'_>>(&mut generator, "config.applied.v1"),
-    ];
+    let types: Vec<Value> = typed(&mut generator).into_iter().map(|(_, _, schema)| schema).collect();
     let mut schema = generator.into_root_schema_for::<EventV1<'_>>();
-    schema.insert("oneOf".to_owned(), Value::Array(types.into()));
+    schema.insert("oneOf".to_owned(), Value::Array(types));
     schema
 }
 
@@ -30,9 +24,25 @@ pub fn commands_schema() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<CommandV1<'_>>()
 }
 
-fn typed<T: JsonSchema>(generator: &mut SchemaGenerator, r#type: &str) -> Value {
+/// Every event type with its class and what it demands of `type` and `data`.
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 6] {
+    [
+        one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
+        one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
+        one::<DeviceHealthV1<'_>>(generator, "device.health.v1", Class::Record),
+        one::<JournalOpenedV1>(generator, "journal.opened.v1", Class::Record),
+        one::<JournalDroppedV1>(generator, "journal.dropped.v1", Class::Record),
+        one::<ConfigAppliedV1<'_>>(generator, "config.applied.v1", Class::Record),
+    ]
+}
+
+fn one<T: JsonSchema>(
+    generator: &mut SchemaGenerator,
+    r#type: &'static str,
+    class: Class,
+) -> (&'static str, Class, Value) {
     let data = generator.subschema_for::<T>();
-    json!({ "properties": { "type": { "const": r#type }, "data": data } })
+    (r#type, class, json!({ "properties": { "type": { "const": r#type }, "data": data } }))
 }
 
 #[cfg(test)]
