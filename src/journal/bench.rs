@@ -294,7 +294,7 @@ fn form(clock: &Clock) -> Form {
     Form { encoded_per_s, decoded_per_s: rate(start) }
 }
 
-/// A scan whose stored form is about [`EVENT_BYTES`] long and does not repeat.
+/// A scan whose stored form is about 300 bytes long and does not repeat.
 pub fn draft(clock: &Clock) -> Draft {
     let filler = format!("{}{}{}", clock.random_uuid(), clock.random_uuid(), clock.random_uuid());
     let value: String = format!("https://example.com/01/06291041500213/21/{filler}").chars().take(190).collect();
