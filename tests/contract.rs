@@ -13,9 +13,9 @@ use std::time::Duration;
 use serde_json::Value;
 use smartstore::types::{
     Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, Command, CommandId, Condition, ConfigError,
-    ConfigReport, ConfigState, ConfigVersion, DesiredConfig, DeviceId, Draft, DropReason, Ended, Epoch, Event, EventId,
-    GatewayId, Gtin, HealthChange, Notice, Observation, OpenReason, Origin, Outcome, Reason, Row, Seq, Stamp, StoreId,
-    Symbology,
+    ConfigReport, ConfigState, ConfigVersion, DesiredConfig, DeviceId, Draft, DropReason, Encoding, Ended, Epoch,
+    Event, EventId, GatewayId, Gtin, HealthChange, Notice, Observation, OpenReason, Origin, Outcome, Reason, Row, Seq,
+    Stamp, StoreId, Symbology,
 };
 use smartstore::wire::cloud::{
     Encoded, Source, State, command_message, desired_message, parse_command, parse_desired, parse_reported,
@@ -138,8 +138,19 @@ fn noticed() -> Vec<(&'static str, Event)> {
         .collect()
 }
 
+fn diagnosed() -> Vec<(&'static str, Event)> {
+    let notice = Notice::Diagnostics {
+        bundle: EventId(uuid("019aa95e-0c80-7000-8000-0000000000ff")),
+        part: 1,
+        of: 2,
+        text: "{\"made\":\"2026-11-22T02:00:00.123Z\",\"versions\"".into(),
+    };
+    let cause = Cause::Command(CommandId::new("cmd-2026:003").expect("a command's id"));
+    vec![("diagnostics.chunk.v1.json", event(10, 7, None, Some(cause), Body::Noticed(notice)))]
+}
+
 fn events() -> Vec<(&'static str, Event)> {
-    [scanned(), ended(), noticed()].concat()
+    [scanned(), ended(), noticed(), diagnosed()].concat()
 }
 
 fn source() -> Source {
@@ -160,8 +171,13 @@ fn every_event_is_what_the_cloud_was_told_it_is() {
 
 #[test]
 fn the_status_is_what_the_cloud_was_told_it_is() {
-    for (name, state) in [("status.online.json", State::Online), ("status.offline.json", State::Offline)] {
-        let sent: Value = serde_json::from_slice(&Source::status(state, &usual(), "0.1.0")).expect("JSON");
+    let cases = [
+        ("status.online.json", State::Online, Encoding::Json),
+        ("status.online.zstd.json", State::Online, Encoding::Zstd),
+        ("status.offline.json", State::Offline, Encoding::Json),
+    ];
+    for (name, state, encoding) in cases {
+        let sent: Value = serde_json::from_slice(&Source::status(state, &usual(), "0.1.0", encoding)).expect("JSON");
         assert_eq!(sent, golden(name), "{name}");
     }
 }
@@ -171,6 +187,7 @@ fn every_command_means_what_the_cloud_was_told_it_means() {
     let commands = [
         ("command.scan.trigger.json", "cmd-2026:001", device("scanner-1"), Action::ScanTrigger { on: true }),
         ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
+        ("command.diagnostics.json", "cmd-2026:003", None, Action::Diagnostics),
     ];
     for (name, id, device, action) in commands {
         let text = std::fs::read(folder().join(name)).expect("a golden file");
@@ -221,8 +238,10 @@ fn no_golden_file_is_left_unread() {
     let read: BTreeSet<String> = events()
         .into_iter()
         .map(|(name, _)| name.to_owned())
-        .chain(["status.online.json", "status.offline.json"].map(str::to_owned))
-        .chain(["command.scan.trigger.json", "command.device.restart.json"].map(str::to_owned))
+        .chain(["status.online.json", "status.online.zstd.json", "status.offline.json"].map(str::to_owned))
+        .chain(
+            ["command.scan.trigger.json", "command.device.restart.json", "command.diagnostics.json"].map(str::to_owned),
+        )
         .chain(["config.desired.json"].map(str::to_owned))
         .chain(["applied", "refused", "rolled-back", "unreadable"].map(|state| format!("config.reported.{state}.json")))
         .collect();

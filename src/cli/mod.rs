@@ -14,6 +14,7 @@ macro_rules! say {
 
 #[cfg(feature = "sim")]
 mod bench;
+mod bundle;
 mod check;
 #[cfg(feature = "sim")]
 mod demo;

@@ -7,7 +7,7 @@ use super::lane;
 use super::ledger;
 use super::limits;
 use super::stored::{self, Batch};
-use super::{Accepted, Effects, Intake, JournalError, cursor};
+use super::{Accepted, Change, Effects, Intake, JournalError, cursor};
 use crate::clock::Clock;
 use crate::types::{
     Body, Cause, Class, Command, CommandId, Draft, Ended, Event, Notice, Observation, Outcome, Row, Seq,
@@ -156,6 +156,12 @@ impl<'a> Group<'a> {
         }
         self.commands_changed = true;
         Ok(())
+    }
+
+    /// Changes keys of an owner's state.
+    pub(super) fn remember(&self, owner: &str, changes: &[Change]) -> Result<()> {
+        let put = |change| cursor::put_state(self.conn, owner, change).map_err(JournalError::write);
+        changes.iter().try_for_each(put)
     }
 
     /// A flow's step: its cursor and all that follows from it.

@@ -72,6 +72,11 @@ use group::Group;
 use store::Store;
 use writer::{Ask, Queued, Request};
 
+/// Version of the SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// Where the journal is and how much it may hold.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -321,6 +326,13 @@ impl Journal {
         let reader = reader.to_owned();
         let events = effects.events.len() + effects.commands.len();
         self.write(None, events, move |group| group.advance(&reader, row, &effects)).await
+    }
+
+    /// Changes keys of `owner`'s state; answers when that is on disk.
+    pub async fn remember(&self, owner: &str, changes: Vec<Change>) -> Result<(), JournalError> {
+        cursor::check_lengths(owner, &changes)?;
+        let owner = owner.to_owned();
+        self.write(None, 0, move |group| group.remember(&owner, &changes)).await
     }
 
     /// How far a reader has come; 0 at first.

@@ -116,6 +116,15 @@ enum StoredBody<'a> {
         s: Cow<'a, str>,
         n: u32,
     },
+    #[serde(rename = "diag")]
+    Diagnostics {
+        #[serde(borrow)]
+        b: Cow<'a, str>,
+        p: u32,
+        n: u32,
+        #[serde(borrow)]
+        t: Cow<'a, str>,
+    },
 }
 
 impl<'a> StoredBody<'a> {
@@ -155,6 +164,9 @@ impl<'a> StoredBody<'a> {
                 t: change.detail.as_deref().map(Into::into),
             },
             Notice::ConfigApplied { sha256, devices } => Self::Config { s: sha256.as_str().into(), n: *devices },
+            Notice::Diagnostics { bundle, part, of, text } => {
+                Self::Diagnostics { b: bundle.to_string().into(), p: *part, n: *of, t: text.as_str().into() }
+            }
         }
     }
 
@@ -193,6 +205,12 @@ impl<'a> StoredBody<'a> {
                 detail: t.map(Cow::into_owned),
             })),
             Self::Config { s, n } => Body::Noticed(Notice::ConfigApplied { sha256: s.into_owned(), devices: n }),
+            Self::Diagnostics { b, p, n, t } => Body::Noticed(Notice::Diagnostics {
+                bundle: EventId(Uuid::parse_str(&b).ok()?),
+                part: p,
+                of: n,
+                text: t.into_owned(),
+            }),
         })
     }
 }
@@ -366,7 +384,7 @@ struct ScanTriggerArgs {
 pub(super) fn encode_action(action: &Action) -> (&'static str, String) {
     let args = match action {
         Action::ScanTrigger { on } => serde_json::to_string(&ScanTriggerArgs { on: *on }).unwrap_or_default(),
-        Action::DeviceRestart => "{}".to_owned(),
+        Action::DeviceRestart | Action::Diagnostics => "{}".to_owned(),
     };
     (action.kind().as_str(), args)
 }
@@ -377,6 +395,7 @@ pub(super) fn decode_action(word: &str, args: &str) -> Option<Action> {
     Some(match ActionKind::parse(word)? {
         ActionKind::ScanTrigger => Action::ScanTrigger { on: serde_json::from_str::<ScanTriggerArgs>(args).ok()?.on },
         ActionKind::DeviceRestart => Action::DeviceRestart,
+        ActionKind::Diagnostics => Action::Diagnostics,
     })
 }
 

@@ -44,6 +44,8 @@ pub enum Action {
     },
     /// Close the device's line and start its driver anew.
     DeviceRestart,
+    /// Send a diagnostics bundle; asked of the gateway itself.
+    Diagnostics,
 }
 
 /// The name of an action, without its arguments: what a device says it can do.
@@ -53,17 +55,20 @@ pub enum ActionKind {
     ScanTrigger,
     /// See [`Action::DeviceRestart`].
     DeviceRestart,
+    /// See [`Action::Diagnostics`].
+    Diagnostics,
 }
 
 impl ActionKind {
     /// Every action.
-    pub const ALL: [Self; 2] = [Self::ScanTrigger, Self::DeviceRestart];
+    pub const ALL: [Self; 3] = [Self::ScanTrigger, Self::DeviceRestart, Self::Diagnostics];
 
     /// The contract's word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ScanTrigger => "scan.trigger",
             Self::DeviceRestart => "device.restart",
+            Self::Diagnostics => "diagnostics",
         }
     }
 
@@ -76,7 +81,7 @@ impl ActionKind {
     /// not known whether it happened.
     pub const fn idempotent(self) -> bool {
         match self {
-            Self::ScanTrigger | Self::DeviceRestart => true,
+            Self::ScanTrigger | Self::DeviceRestart | Self::Diagnostics => true,
         }
     }
 }
@@ -87,6 +92,7 @@ impl Action {
         match self {
             Self::ScanTrigger { .. } => ActionKind::ScanTrigger,
             Self::DeviceRestart => ActionKind::DeviceRestart,
+            Self::Diagnostics => ActionKind::Diagnostics,
         }
     }
 }

@@ -119,12 +119,26 @@ pub enum Notice {
         /// How many devices it drives.
         devices: u32,
     },
+    /// A part of a diagnostics bundle that was asked for.
+    Diagnostics {
+        /// Which bundle; another one for every time that one is made.
+        bundle: EventId,
+        /// Which part, from 1.
+        part: u32,
+        /// Of how many.
+        of: u32,
+        /// Its text: the parts one after the other are a JSON document.
+        text: String,
+    },
 }
 
 impl Notice {
     /// See [`Observation::class`].
     pub const fn class(&self) -> Class {
-        Class::Record
+        match self {
+            Self::Diagnostics { .. } => Class::Telemetry,
+            _ => Class::Record,
+        }
     }
 }
 

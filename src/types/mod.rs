@@ -22,7 +22,7 @@ mod tally;
 mod time;
 pub mod units;
 
-pub use broker::{BrokerAddress, BrokerAddressError};
+pub use broker::{BrokerAddress, BrokerAddressError, Encoding};
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
 pub use command::{Action, ActionKind, Assigned, Command, CommandState, Ended, Origin, Outcome, Reason};
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};

@@ -63,7 +63,9 @@ fn notice() -> impl Strategy<Value = Notice> {
             Notice::Health(HealthChange { condition, device, raised, detail })
         });
     let config = ("[0-9a-f]{64}", any::<u32>()).prop_map(|(sha256, devices)| Notice::ConfigApplied { sha256, devices });
-    prop_oneof![opened, dropped, health, config]
+    let diagnostics = (uuid(), any::<u32>(), any::<u32>(), any::<String>())
+        .prop_map(|(bundle, part, of, text)| Notice::Diagnostics { bundle: EventId(bundle), part, of, text });
+    prop_oneof![opened, dropped, health, config, diagnostics]
 }
 
 fn body() -> impl Strategy<Value = Body> {

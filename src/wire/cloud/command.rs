@@ -67,6 +67,9 @@ enum ActionV1 {
     /// Close the device's line and start its driver anew.
     #[serde(rename = "device.restart")]
     DeviceRestart(NoArgs),
+    /// Send a diagnostics bundle as `diagnostics.chunk.v1`; for the gateway itself, without `device`.
+    #[serde(rename = "diagnostics")]
+    Diagnostics(NoArgs),
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +88,7 @@ impl From<&Action> for ActionV1 {
         match action {
             Action::ScanTrigger { on } => Self::ScanTrigger(ScanTriggerArgs { on: *on }),
             Action::DeviceRestart => Self::DeviceRestart(NoArgs {}),
+            Action::Diagnostics => Self::Diagnostics(NoArgs {}),
         }
     }
 }
@@ -138,6 +142,10 @@ fn action(kind: ActionKind, args: Value) -> Result<Action, serde_json::Error> {
         ActionKind::DeviceRestart => {
             let NoArgs {} = arguments(args)?;
             Action::DeviceRestart
+        }
+        ActionKind::Diagnostics => {
+            let NoArgs {} = arguments(args)?;
+            Action::Diagnostics
         }
     })
 }

@@ -18,6 +18,7 @@ mod asyncapi;
 mod command;
 mod desired;
 mod event;
+mod packed;
 mod payload;
 mod schema;
 mod topic;
@@ -30,5 +31,6 @@ pub use desired::{
 pub use event::{
     BATCH_EVENTS, Encoded, EventHead, HISTORICAL_AFTER, Source, State, historical, read_batch, type_and_data,
 };
+pub use packed::{UNPACKED_BYTES, Unpackable, packed, unpacked};
 pub use schema::{commands_schema, events_schema};
 pub use topic::Topics;

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::command::CommandV1;
 use super::payload::{
-    CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, EventV1, JournalDroppedV1, JournalOpenedV1, ScanCodeV1,
+    CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, DiagnosticsChunkV1, EventV1, JournalDroppedV1, JournalOpenedV1,
+    ScanCodeV1,
 };
 use crate::types::Class;
 
@@ -25,7 +26,7 @@ pub fn commands_schema() -> Schema {
 }
 
 /// Every event type with its class and what it demands of `type` and `data`.
-pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 6] {
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 7] {
     [
         one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
         one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
@@ -33,6 +34,7 @@ pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, V
         one::<JournalOpenedV1>(generator, "journal.opened.v1", Class::Record),
         one::<JournalDroppedV1>(generator, "journal.dropped.v1", Class::Record),
         one::<ConfigAppliedV1<'_>>(generator, "config.applied.v1", Class::Record),
+        one::<DiagnosticsChunkV1<'_>>(generator, "diagnostics.chunk.v1", Class::Telemetry),
     ]
 }
 
@@ -54,7 +56,7 @@ mod tests {
         let schema = events_schema().to_value();
         let types: Vec<_> =
             schema["oneOf"].as_array().unwrap().iter().map(|one| one["properties"]["type"]["const"].clone()).collect();
-        assert_eq!(types.len(), 6);
+        assert_eq!(types.len(), 7);
         assert!(types.contains(&"journal.dropped.v1".into()));
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"seq".into()) && !required.contains(&"cause".into()));
@@ -73,7 +75,7 @@ mod tests {
             .iter()
             .map(|one| one["properties"]["action"]["const"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(actions, ["scan.trigger", "device.restart"]);
+        assert_eq!(actions, ["scan.trigger", "device.restart", "diagnostics"]);
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"id".into()) && required.contains(&"not_after".into()));
     }
