@@ -18,6 +18,8 @@
 
 #[path = "scenarios/broker.rs"]
 mod broker;
+#[path = "scenarios/bundle.rs"]
+mod bundle;
 #[path = "scenarios/cloud.rs"]
 mod cloud;
 #[path = "scenarios/cloud_configuration.rs"]
@@ -36,6 +38,8 @@ mod line;
 mod noise;
 #[path = "scenarios/odd_clock.rs"]
 mod odd_clock;
+#[path = "scenarios/refused.rs"]
+mod refused;
 #[path = "scenarios/road.rs"]
 mod road;
 #[path = "scenarios/safe_mode.rs"]

@@ -80,9 +80,15 @@ fn journal(args: &JournalArgs) -> anyhow::Result<()> {
 }
 
 fn show_journal(report: &Report) {
-    let Report { event_bytes, fsync, groups, form, load } = report;
+    let Report { event_bytes, fsync, alone_to_fsync, groups, form, load } = report;
     say!("load before {}, after {}", load[0], load[1]);
-    say!("fdatasync of 4 KiB: in place p50 {} us, appended p50 {} us", fsync.in_place_us.p50, fsync.append_us.p50);
+    say!(
+        "fdatasync: of one frame over the log p50 {} us; of 4 KiB in one place {} us, appended {} us",
+        fsync.log_us.p50,
+        fsync.in_place_us.p50,
+        fsync.append_us.p50
+    );
+    say!("one event alone, by the fsync of its frame: {alone_to_fsync:.2}");
     for group in groups {
         let (ours, bare) = (&group.journal, &group.bare);
         say!(
