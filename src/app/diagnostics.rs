@@ -2,10 +2,10 @@
 //!
 //! One JSON document: versions, health, devices with the last frames of their lines (masked where they were taken, see
 //! `wire::Showing`), counters, the configuration with every default and without secrets, the last lines of the log. It
-//! leaves the box as `diagnostics.chunk.v1` events when the command `diagnostics` asks for it, and is given to whoever asks
-//! the console.
+//! leaves the box as `diagnostics.chunk.v1` events when the command `diagnostics` asks for it, and is given to whoever
+//! asks the console.
 //!
-//! Limits: 512 KiB; where that is not enough the oldest frames are left out first, of all devices alike, then log lines.
+//! Limits: 512 KiB; where that is not enough the oldest frames and log lines are left out, of all devices alike.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -264,7 +264,7 @@ mod tests {
         let mut read = String::new();
         for (number, notice) in (1..).zip(chunks(&text, bundle)) {
             let Notice::Diagnostics { part, of, text, .. } = notice else { panic!() };
-            assert_eq!((part, of), (number, 5));
+            assert_eq!((part, of), (number, 4));
             assert!(text.len() <= CHUNK_BYTES);
             read += &text;
         }

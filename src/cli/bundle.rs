@@ -43,17 +43,17 @@ struct Bundle<'a> {
     no_daemon: Option<String>,
 }
 
-/// What the daemon of this configuration says of itself, over its console: a JSON document.
+/// What the daemon of this configuration answers to a request, over its console.
 ///
 /// # Errors
 /// Why there is nothing to be had.
-pub(super) async fn of_daemon(store: &Store) -> Result<String, String> {
+pub(super) async fn ask_daemon(store: &Store, path: &str) -> Result<String, String> {
     let Some(console) = &store.console else {
         return Err("the configuration has no [console]: nothing of a running daemon can be had".to_owned());
     };
     let asked = async {
         let mut socket = TcpStream::connect(console.listen).await?;
-        let request = format!("GET /api/v1/diagnostics HTTP/1.0\r\nHost: {}\r\n\r\n", console.listen);
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", console.listen);
         socket.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
         socket.take(ANSWER_BYTES).read_to_end(&mut answer).await?;
@@ -63,7 +63,8 @@ pub(super) async fn of_daemon(store: &Store) -> Result<String, String> {
     let answer = answer.map_err(|error| format!("no daemon answers at {}: {error}", console.listen))?;
     let answer = String::from_utf8_lossy(&answer);
     match answer.split_once(END_OF_HEAD) {
-        Some((head, body)) if head.starts_with("HTTP/1.") && head.contains(" 200 ") => Ok(body.to_owned()),
+        // In safe mode `/health` is 503, and says what stands all the same.
+        Some((head, body)) if [" 200 ", " 503 "].iter().any(|status| head.contains(status)) => Ok(body.to_owned()),
         _ => Err(format!("what answers at {} is no daemon of this version", console.listen)),
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::fs::{Access, access, statvfs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bundle;
 use super::exit::{Chain, Exit, answer, tell};
@@ -16,7 +16,7 @@ use crate::app::uplink_settings;
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Store};
 use crate::journal::ReadOnly;
-use crate::types::{Condition, Endpoint, Timestamp};
+use crate::types::{Condition, Endpoint, Level, Timestamp};
 use crate::uplink::{Validity, brokers_validity, probe, validities};
 
 /// Bytes of journal that a busy shop fills in an hour: 7,200 events of 400 bytes.
@@ -24,6 +24,8 @@ const BYTES_AN_HOUR: u64 = 7_200 * 400;
 /// Less room than for so many hours is a warning: a long weekend.
 const HOURS_ENOUGH: u64 = 72;
 
+/// Where a daemon gives its bundle.
+const DIAGNOSTICS: &str = "/api/v1/diagnostics";
 /// A certificate that is good for fewer days is a warning.
 const DAYS_ENOUGH: u64 = 30;
 
@@ -53,6 +55,21 @@ pub(super) enum Verdict {
     Fail,
 }
 
+/// What a daemon answers to `/health`.
+#[derive(Debug, Deserialize)]
+struct Health {
+    conditions: Vec<Standing>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Standing {
+    code: String,
+    severity: String,
+    device: Option<String>,
+    text: String,
+    help: String,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     check: &'static str,
@@ -73,7 +90,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let examined = until_told(async |_| {
         let findings = examine(&store).await;
-        let daemon = if args.bundle.is_some() { bundle::of_daemon(&store).await } else { Err(String::new()) };
+        let daemon = match &args.bundle {
+            Some(_) => bundle::ask_daemon(&store, DIAGNOSTICS).await,
+            None => Err(String::new()),
+        };
         (findings, daemon)
     });
     let (findings, daemon) = match examined {
@@ -127,7 +147,20 @@ async fn examine(store: &Store) -> Vec<Finding> {
         findings.push(broker(store, cloud).await);
         findings.extend(certificates(store, cloud).await);
     }
+    findings.extend(standing(store).await);
     findings
+}
+
+/// The conditions of a running daemon: what only shows while it works, such as a quota or a topic that is refused.
+async fn standing(store: &Store) -> Vec<Finding> {
+    let Ok(answer) = bundle::ask_daemon(store, "/health").await else { return Vec::new() };
+    let Ok(Health { conditions }) = serde_json::from_str::<Health>(&answer) else { return Vec::new() };
+    let found = conditions.into_iter().map(|Standing { code, severity, device, text, help }| {
+        let result = if severity == Level::Error.as_str() { Verdict::Fail } else { Verdict::Warn };
+        let target = device.unwrap_or_else(|| "gateway".to_owned());
+        finding("health", target, result, &format!("{code} {text}"), &help)
+    });
+    found.collect()
 }
 
 /// The certificates in our files, and the one that the broker shows.

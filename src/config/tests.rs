@@ -395,6 +395,26 @@ fn brokers_are_read_in_all_their_forms() {
 }
 
 #[test]
+fn the_rate_of_a_backlog_and_the_encoding_are_read_and_checked() {
+    let cloud = |keys: &str| load_text_here(&format!("{HEAD}[cloud]\nbroker = \"mqtt://h\"\n{keys}"));
+    let usual = cloud("").unwrap().store.cloud.unwrap();
+    assert_eq!((usual.backfill_per_s, usual.encoding), (CLOUD_BACKFILL_PER_S, crate::types::Encoding::Json));
+    let metered = cloud("backfill = \"100/s\"\nencoding = \"zstd\"\n").unwrap().store;
+    let effective = metered.to_toml().unwrap();
+    assert!(effective.contains("backfill = \"100/s\"") && effective.contains("encoding = \"zstd\""), "{effective}");
+    let metered = metered.cloud.unwrap();
+    assert_eq!((metered.backfill_per_s.get(), metered.encoding), (100, crate::types::Encoding::Zstd));
+    for wrong in ["backfill = \"0/s\"", "backfill = \"100001/s\"", "backfill = \"100\"", "encoding = \"gzip\""] {
+        let Err(refused) = cloud(wrong) else { panic!("{wrong} is accepted") };
+        assert_eq!(
+            refused.diagnostics.iter().map(|found| found.code).collect::<Vec<_>>(),
+            ["invalid-value"],
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn the_first_place_that_holds_a_profile_wins() {
     let dir = tempfile::tempdir().unwrap();
     let write = |place: &str, baud: &str| {

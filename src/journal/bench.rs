@@ -76,8 +76,8 @@ pub struct Report {
 /// The disk alone.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fsync {
-    /// What one event's commit writes: one frame of 4,120 bytes in the write-ahead log, one after the other over what is
-    /// there already. Frames do not lie on the disk's blocks, so each touches two.
+    /// What one event's commit writes: one frame of 4,120 bytes in the write-ahead log, one after the other over what
+    /// is there already. Frames do not lie on the disk's blocks, so each touches two.
     pub log_us: Percentiles,
     /// 4 KiB over the same block again and again.
     pub in_place_us: Percentiles,

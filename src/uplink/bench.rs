@@ -5,8 +5,8 @@
 //!   confirmed and deleted from the journal (`drained_s`: until the last is acknowledged);
 //! - ours without batches: one event a message, which is what a bridge moves;
 //! - the peer: another mosquitto that has queued the same number of messages of the same payload, one event each, as
-//!   devices that publish by themselves fill it, and bridges them; its clock runs from the first arrival to the last, so
-//!   its waiting to reconnect costs it nothing, and it keeps its queue in memory while ours is on disk;
+//!   devices that publish by themselves fill it, and bridges them; its clock runs from the first arrival to the last,
+//!   so its waiting to reconnect costs it nothing, and it keeps its queue in memory while ours is on disk;
 //! - the peer as it never is, for its best: the same events bundled by a hundred before they reach it;
 //! - the limit: the client crate publishing our batches from memory, 100 in flight, until the last is acknowledged.
 //!

@@ -1,6 +1,6 @@
 //! How long certificates are good: those in our files, and the one that the broker shows.
 //!
-//! Of X.509 (RFC 5280, 4.1) only the two dates are read; whether a certificate is accepted is for the TLS library to say.
+//! Of X.509 (RFC 5280, 4.1) only the two dates are read; whether a certificate is accepted is for the TLS library.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,8 +47,9 @@ pub fn validities(file: &Path) -> Result<Vec<Validity>, String> {
     certificates.iter().map(read).collect()
 }
 
-/// Of the certificate that the broker shows, and that the authorities of `settings` vouch for. `None` where there is none
-/// to be seen: without TLS, or when the broker cannot be reached or is not trusted, which [`super::probe`] explains.
+/// Of the certificate that the broker shows, and that the authorities of `settings` vouch for. `None` where there is
+/// none to be seen: without TLS, or when the broker cannot be reached or is not trusted, which [`super::probe`]
+/// explains.
 pub async fn brokers_validity(settings: &Settings) -> Option<Validity> {
     if !settings.broker.tls {
         return None;
@@ -176,7 +177,8 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, text: String) {
             let _ = validity(&bytes);
-            let _ = validity(&certificate((UTC_TIME, &text.chars().take(99).collect::<String>()), (UTC_TIME, "300101000000Z")));
+            let text: String = text.chars().take(99).collect();
+            let _ = validity(&certificate((UTC_TIME, &text), (UTC_TIME, "300101000000Z")));
         }
     }
 }

@@ -39,6 +39,7 @@ function validator(Kind) {
   const ajv = new Kind({ strict: true, strictTypes: false, strictRequired: false, allErrors: true });
   // schemars gives the width of an integer.
   ajv.addFormat("uint64", (value) => value >= 0);
+  ajv.addFormat("uint", (value) => value >= 0);
   ajv.addFormat("uint32", (value) => value >= 0 && value < 2 ** 32);
   return addFormats(ajv);
 }

@@ -1,5 +1,5 @@
-//! The diagnostics bundle, by the technician's hand and by the cloud's command: it shows the gateway and nothing that is
-//! somebody's.
+//! The diagnostics bundle, by the technician's hand and by the cloud's command: it shows the gateway and nothing that
+//! is somebody's.
 
 use std::time::Duration;
 

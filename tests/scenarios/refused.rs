@@ -1,11 +1,14 @@
-//! A broker that does not let the gateway in: one named condition with what to do, in `/health`, in the doctor's answer and
-//! in the log, once however often it is tried, until it is over.
+//! A broker that does not let the gateway in: one named condition with what to do, in `/health`, in the doctor's answer
+//! and in the log, once however often it is tried, until it is over.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use rumqttc::PubAckReason;
 use serde_json::Value;
+use smartstore::clock::{Clock, Trust};
+use smartstore::sim::broker::{Broker, Limits, Refusal};
 
 use super::broker::Mosquitto;
 use super::daemon::Shop;
@@ -65,6 +68,17 @@ fn is_said_once(shop: &Shop, code: &str, advice: &str) {
     assert_eq!(doctor.status.code(), Some(1));
 }
 
+/// What only the running daemon can know is in the doctor's answer as well.
+fn the_doctor_repeats(shop: &Shop, code: &str, result: &str) {
+    let doctor = shop.tool(&["doctor", "--json"]);
+    let findings: Vec<Value> = serde_json::from_slice(&doctor.stdout).unwrap();
+    let health: Vec<_> = findings.iter().filter(|finding| finding["check"] == "health").collect();
+    let is = |finding: &&&Value| finding["message"].as_str().unwrap().starts_with(code);
+    let found: Vec<_> = health.iter().filter(is).collect();
+    assert!(found.len() == 1 && found[0]["result"] == result, "{health:?}");
+    assert!(!found[0]["help"].as_str().unwrap().is_empty());
+}
+
 fn is_over(shop: &Shop, code: &str) {
     wait_until("the condition goes", ARRIVES, || standing(shop, code).is_empty());
     wait_until("its end is an event", ARRIVES, || events(shop, code, false) == 1);
@@ -84,6 +98,7 @@ fn a_password_that_mosquitto_refuses_is_one_condition_until_it_is_mended() {
     shop.reconfigure("[cloud]\n", &login);
     started(&mut shop);
     is_said_once(&shop, "cloud.refused", "password_file");
+    the_doctor_repeats(&shop, "cloud.refused", "fail");
     std::fs::write(&secret, "right").unwrap();
     is_over(&shop, "cloud.refused");
 }
@@ -117,4 +132,25 @@ fn a_certificate_that_has_expired_is_one_condition_until_it_is_renewed() {
     let findings = shop.tool(&["doctor"]).stdout;
     let findings = String::from_utf8_lossy(&findings).into_owned();
     assert!(findings.contains("ok    certificate") && findings.contains("more days"), "{findings}");
+}
+
+/// No setting makes mosquitto say that a quota is used up: the broker is our own here.
+#[test]
+fn a_quota_that_is_used_up_is_one_condition_until_it_is_lifted() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let address = "127.0.0.1:0".parse().unwrap();
+    let broker = Broker::bind(address, Limits::default(), Clock::system(Trust::Trusted));
+    let broker = runtime.block_on(broker).unwrap();
+    let filter = "+/+/+/+/events/#".to_owned();
+    let refusal = Refusal { filter, containing: Vec::new(), reason: PubAckReason::QuotaExceeded };
+    broker.tune(|knobs| knobs.refuse_publish = vec![refusal]);
+    let mut shop = Shop::new(tempfile::tempdir().unwrap(), "scanner/generic-serial", Some(&broker.url()));
+    started(&mut shop);
+    shop.line.type_code("M12345678");
+    wait_until("the condition is shown", ARRIVES, || standing(&shop, "cloud.quota").len() == 1);
+    wait_until("more refusals", ARRIVES, || broker.counts().publishes_refused >= ATTEMPTS as u64);
+    assert_eq!((said(&shop, "cloud.quota", "WARN"), events(&shop, "cloud.quota", true)), (1, 1), "{}", shop.log_tail());
+    the_doctor_repeats(&shop, "cloud.quota", "warn");
+    broker.tune(|knobs| knobs.refuse_publish.clear());
+    is_over(&shop, "cloud.quota");
 }
