@@ -7,12 +7,14 @@
 
 mod board;
 mod conditions;
+mod footprint;
 mod logging;
 mod metrics;
 mod scope;
 
 pub use board::{Board, DeviceState, DeviceStatus};
 pub use conditions::{Conditions, Standing};
+pub use footprint::release_code_pages;
 pub use logging::{
     LogFormat, init_logging, notify_ready, notify_status, notify_stopping, notify_watchdog, watchdog_within,
 };
