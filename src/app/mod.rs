@@ -13,6 +13,7 @@ mod diagnostics;
 mod fleet;
 mod health;
 mod line;
+mod settle;
 mod trial;
 mod watchdog;
 
@@ -159,6 +160,7 @@ impl Running {
             self.core.spawn("watchdog", told(feed));
         }
         self.core.spawn("dispatcher", told(dispatcher.run(down)));
+        self.core.spawn("memory", told(settle::give_back(journal.clone(), self.stop_core.clone())));
         self.core.spawn("health", told(health::announce(conditions, journal, clock, self.stop_core.clone())));
         // Whoever waits for "ready" may count on lines that are there being held. A device whose line takes longer to
         // look at is not waited for: the daemon is ready without it.

@@ -8,6 +8,7 @@
 
 mod board;
 mod conditions;
+mod footprint;
 mod logging;
 mod metrics;
 mod redact;
@@ -15,6 +16,7 @@ mod scope;
 
 pub use board::{Board, DeviceState, DeviceStatus, FRAMES, Frame};
 pub use conditions::{Conditions, Standing};
+pub use footprint::release_code_pages;
 pub use logging::{
     LogFormat, init_logging, log_tail, notify_ready, notify_status, notify_stopping, notify_watchdog, watchdog_within,
 };

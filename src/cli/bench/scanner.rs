@@ -2,6 +2,7 @@
 //! journal. The limit in the same run is the disk's own `fdatasync`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::clock::{Clock, Trust};
 use crate::config;
 use crate::journal::Journal;
 use crate::journal::bench::{Percentiles, fsync_append, load, percentiles};
+use crate::sim::broker::{Broker, Limits};
 use crate::sim::pty::{Knobs, ScannerPty};
 use crate::sim::scanner::{Answers, Do, Print, Scanner, Setup};
 use crate::types::{Body, Observation, Row, Symbology};
@@ -66,9 +68,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Told::Ended(measured) => measured?,
         Told::Twice => anyhow::bail!("interrupted"),
     };
-    let idle_config = directory.path().join("idle.toml");
-    std::fs::write(&idle_config, configuration("serial:not-there", "idle-data", true))?;
-    let idle = idle::measure(&idle_config, Duration::from_secs(args.idle_s), &clock)?;
+    let idle = match until_told(async |_| idle_with_a_cloud(args, directory.path(), &clock).await)? {
+        Told::Ended(measured) => measured?,
+        Told::Twice => anyhow::bail!("interrupted"),
+    };
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a latency")]
     let ratio = road.p50 as f64 / fdatasync_4k.p50.max(1) as f64;
     let answer = Answer {
@@ -83,12 +86,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     show(&answer, args.json)
 }
 
-fn configuration(endpoint: &str, data_dir: &str, console: bool) -> String {
-    let console = if console { "[console]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
+/// The daemon as it stands in a shop at night: broker and console there, nothing to do.
+async fn idle_with_a_cloud(args: &Args, directory: &Path, clock: &Clock) -> anyhow::Result<Idle> {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let broker = Broker::bind(address, Limits::default(), clock.clone()).await?;
+    let line = format!("[cloud]\nbroker = \"{}\"\n[console]\nlisten = \"127.0.0.1:0\"\n", broker.url());
+    let path = directory.join("idle.toml");
+    std::fs::write(&path, configuration("serial:not-there", "idle-data", &line))?;
+    let idle = tokio::task::block_in_place(|| idle::measure(&path, Duration::from_secs(args.idle_s), clock))?;
+    let connected = broker.counts().connected;
+    anyhow::ensure!(
+        connected >= 2,
+        "the idle daemon has connected {connected} times, its two clients are not both there"
+    );
+    Ok(idle)
+}
+
+fn configuration(endpoint: &str, data_dir: &str, line: &str) -> String {
     format!(
         "[store]\nid = \"bench\"\ntimezone = \"UTC\"\n\
          [gateway]\nid = \"gw-1\"\ndata_dir = {data_dir:?}\nclock = \"trusted\"\n\
-         {console}[[device]]\nid = \"scanner-1\"\nprofile = \"scanner/generic-serial\"\nendpoint = {endpoint:?}\n"
+         {line}[[device]]\nid = \"scanner-1\"\nprofile = \"scanner/generic-serial\"\nendpoint = {endpoint:?}\n"
     )
 }
 
@@ -96,7 +114,7 @@ async fn measure(args: &Args, directory: &Path, clock: &Clock, stop: Cancellatio
     let link = directory.join("scanner");
     let setup = Setup { terminator: Terminator::Cr, answers: Answers::Never, aim_ids: false };
     let (knobs, pty) = ScannerPty::new(&link, None, Scanner::new(setup), clock.clone())?;
-    let text = configuration(&format!("serial:{}", link.display()), "data", false);
+    let text = configuration(&format!("serial:{}", link.display()), "data", "");
     let loaded = config::load_text(&text, Path::new("bench.toml"), directory, None)
         .map_err(|refused| anyhow::anyhow!("the benchmark's own configuration: {:?}", refused.diagnostics))?;
     let app = App::build(config::Start::with(loaded, &directory.join("bench.toml"), None)).await?;
