@@ -271,6 +271,7 @@ fn bare(place: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// How a file is written: how long it is before, how much at a time, and where the n-th time.
+#[derive(Clone, Copy)]
 struct Way {
     there: usize,
     bytes: usize,
