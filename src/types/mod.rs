@@ -11,6 +11,7 @@
 mod broker;
 mod code;
 mod command;
+mod coupon;
 mod desired;
 mod diagnostic;
 mod endpoint;
@@ -25,12 +26,18 @@ pub mod units;
 pub use broker::{BrokerAddress, BrokerAddressError};
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
 pub use command::{Action, ActionKind, Assigned, Command, CommandState, Ended, Origin, Outcome, Reason};
+pub use coupon::{
+    Counter, CouponClaims, CouponClock, CouponKeys, CouponKind, CouponRefusal, CouponValue, IssuerKey, KeyRing,
+};
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
 pub use health::{Condition, HealthChange, Level};
-pub use id::{BootId, CommandId, DeviceId, Epoch, EventId, GatewayId, NameError, Row, Seq, StationId, StoreId};
+pub use id::{
+    BootId, CommandId, CouponId, DeviceId, Epoch, EventId, GatewayId, IssuerId, KeyId, NameError, Row, Seq, StationId,
+    StoreId,
+};
 pub use observation::Observation;
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};

@@ -9,6 +9,7 @@
 //! nothing else.
 
 pub mod cloud;
+pub mod coupon;
 pub mod scan;
 
 use std::time::Instant;
