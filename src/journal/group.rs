@@ -199,6 +199,13 @@ impl<'a> Group<'a> {
         if row <= at {
             return Err(JournalError::NoAdvance { reader: reader.to_owned(), at, asked: row });
         }
+        let rows = self.keep_effects(reader, effects)?;
+        cursor::set(self.conn, reader, row).map_err(JournalError::write)?;
+        Ok(rows)
+    }
+
+    /// Events, commands and changed keys of one owner.
+    pub(super) fn keep_effects(&mut self, owner: &str, effects: &Effects) -> Result<Vec<Row>> {
         let rows = self.append(&effects.events)?;
         for command in &effects.commands {
             match self.accept(&Intake::Command(command.clone())) {
@@ -208,9 +215,8 @@ impl<'a> Group<'a> {
             }
         }
         for change in &effects.state {
-            cursor::put_state(self.conn, reader, change).map_err(JournalError::write)?;
+            cursor::put_state(self.conn, owner, change).map_err(JournalError::write)?;
         }
-        cursor::set(self.conn, reader, row).map_err(JournalError::write)?;
         Ok(rows)
     }
 }

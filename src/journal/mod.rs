@@ -323,6 +323,15 @@ impl Journal {
         self.write(None, events, move |group| group.advance(&reader, row, &effects)).await
     }
 
+    /// Stores what an owner wants stored without having read anything for it, all or nothing: no cursor moves. Rows of
+    /// the stored events.
+    pub async fn keep(&self, owner: &str, effects: Effects) -> Result<Vec<Row>, JournalError> {
+        cursor::check_lengths(owner, &effects.state)?;
+        let owner = owner.to_owned();
+        let events = effects.events.len() + effects.commands.len();
+        self.write(None, events, move |group| group.keep_effects(&owner, &effects)).await
+    }
+
     /// How far a reader has come; 0 at first.
     pub async fn cursor(&self, reader: &str) -> Result<Row, JournalError> {
         let reader = reader.to_owned();

@@ -10,6 +10,7 @@
 //! refuses the file instead of taking the word for damage.
 
 mod action;
+mod coupon;
 mod vending;
 
 use std::borrow::Cow;
@@ -95,6 +96,8 @@ enum StoredBody<'a> {
     Selection(vending::SelectionForm),
     #[serde(rename = "cash")]
     Cash(vending::CashForm),
+    #[serde(rename = "coupon")]
+    Coupon(coupon::CouponForm),
     #[serde(rename = "opened")]
     Opened {
         #[serde(borrow)]
@@ -181,6 +184,7 @@ impl<'a> StoredBody<'a> {
                 t: change.detail.as_deref().map(Into::into),
             },
             Notice::ConfigApplied { sha256, devices } => Self::Config { s: sha256.as_str().into(), n: *devices },
+            Notice::Coupon(redemption) => Self::Coupon(redemption.into()),
         }
     }
 
@@ -202,6 +206,7 @@ impl<'a> StoredBody<'a> {
             Self::Machine(form) => Body::Observed(Observation::Machine(Box::new(form.read()?))),
             Self::Selection(form) => Body::Observed(Observation::Selection(form.read())),
             Self::Cash(form) => Body::Observed(Observation::Cash(form.read()?)),
+            Self::Coupon(form) => Body::Noticed(Notice::Coupon(form.read()?)),
             Self::Opened { e, p, l, r } => Body::Noticed(Notice::Opened {
                 epoch: Epoch(Uuid::parse_str(&e).ok()?),
                 previous: read(p, |p| Uuid::parse_str(p).ok().map(Epoch))?,

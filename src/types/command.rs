@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CommandId, DeviceId, Order, SaleId, Slot, Timestamp};
+use super::{CommandId, CouponKeys, DeviceId, Order, SaleId, Slot, Timestamp};
 
 /// A short machine-readable reason: `[a-z0-9-]{1,64}`, such as `unknown-device`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub enum Action {
         /// The lane.
         slot: Slot,
     },
+    /// Keys that an issuer signs coupons with.
+    CouponKeys(CouponKeys),
     /// What the payment side says of a sale.
     Answer(PaymentAnswer),
     /// A person has looked and says what became of a sale that nobody else could know of.
@@ -159,7 +161,7 @@ impl Resolution {
 pub enum Executor {
     /// The device's driver.
     Driver,
-    /// The gateway, with the device's driver.
+    /// The gateway itself, with the device's driver where it is about one.
     Gateway,
     /// A flow over the journal: a machine's ledger or a station.
     Flow,
@@ -214,6 +216,7 @@ actions! {
     StockWrite = "stock.write", Driver, idempotent: true, offered: false;
     StockSet = "stock.set", Flow, idempotent: true, offered: true;
     LaneClear = "lane.clear", Flow, idempotent: true, offered: true;
+    CouponKeys = "coupon.keys", Gateway, idempotent: true, offered: true;
     SaleAuthorised = "sale.authorised", Flow, idempotent: true, offered: true;
     SaleQueried = "sale.queried", Flow, idempotent: true, offered: true;
     SaleCancelled = "sale.cancelled", Flow, idempotent: true, offered: true;
@@ -243,6 +246,7 @@ impl Action {
             Self::StockWrite { .. } => ActionKind::StockWrite,
             Self::StockSet { .. } => ActionKind::StockSet,
             Self::LaneClear { .. } => ActionKind::LaneClear,
+            Self::CouponKeys(_) => ActionKind::CouponKeys,
             Self::Answer(answer) => match answer.said {
                 Said::Authorised(_) => ActionKind::SaleAuthorised,
                 Said::Queried(_) => ActionKind::SaleQueried,

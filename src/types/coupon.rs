@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{CouponId, GatewayId, IssuerId, KeyId, StoreId, Timestamp};
+use super::{CouponId, EventId, GatewayId, IssuerId, KeyId, StationId, StoreId, Timestamp};
 
 /// What a coupon is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,6 +177,31 @@ impl fmt::Display for CouponRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// What became of a coupon at a station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redemption {
+    /// Where it was shown.
+    pub station: StationId,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// See [`Redemption`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was redeemed, which happens once.
+    Redeemed(Box<CouponClaims>),
+    /// It was not.
+    Refused {
+        /// Why.
+        reason: CouponRefusal,
+        /// What it says, when its signature is good.
+        claims: Option<Box<CouponClaims>>,
+        /// The event by which it was redeemed, when it was.
+        redeemed: Option<EventId>,
+    },
 }
 
 /// An issuer's public key and when it counts.

@@ -34,6 +34,7 @@ pub use command::{
 };
 pub use coupon::{
     Counter, CouponClaims, CouponClock, CouponKeys, CouponKind, CouponRefusal, CouponValue, IssuerKey, KeyRing,
+    Redemption, Verdict,
 };
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::coupon::KeysForm;
 use crate::types::{
     Action, ActionKind, Currency, Minor, Order, Payment, PaymentAnswer, Reason, Resolution, Said, SaleId, Slot,
 };
@@ -140,6 +141,7 @@ pub(in crate::journal) fn encode(action: &Action) -> (&'static str, String) {
         Action::StockWrite { slot, count } | Action::StockSet { slot, count } => {
             json(&CountArgs { slot: slot.0, count: *count })
         }
+        Action::CouponKeys(keys) => json(&KeysForm::from(keys)),
         Action::Answer(answer) => json(&AnswerArgs::from(answer)),
         Action::SaleResolve { sale, resolution, by } => {
             json(&ResolveArgs { sale: sale.to_string(), r#as: resolution.as_str().to_owned(), by: by.clone() })
@@ -173,6 +175,7 @@ pub(in crate::journal) fn decode(word: &str, args: &str) -> Option<Action> {
         ActionKind::LaneClear => Action::LaneClear { slot: slot()? },
         ActionKind::StockWrite => count().map(|(slot, count)| Action::StockWrite { slot, count })?,
         ActionKind::StockSet => count().map(|(slot, count)| Action::StockSet { slot, count })?,
+        ActionKind::CouponKeys => Action::CouponKeys(read::<KeysForm>(args)?.read()?),
         ActionKind::SaleAuthorised | ActionKind::SaleQueried | ActionKind::SaleCancelled => {
             Action::Answer(read::<AnswerArgs>(args)?.read(kind)?)
         }

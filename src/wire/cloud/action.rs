@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::coupon::CouponKeysArgs;
 use crate::types::{
     Action, ActionKind, CommandId, Currency, Minor, Order, Payment, PaymentAnswer, Reason, Said, SaleId, Slot,
 };
@@ -30,6 +31,9 @@ pub(super) enum ActionV1 {
     /// A technician has cleared a lane: it is sold from again.
     #[serde(rename = "lane.clear")]
     LaneClear(LaneClearArgs),
+    /// Keys that an issuer signs coupons with: new ones come to those that are known, which stay until their `until`.
+    #[serde(rename = "coupon.keys")]
+    CouponKeys(CouponKeysArgs),
     /// The answer to an `authorise`: whether the money of this sale is promised.
     #[serde(rename = "sale.authorised")]
     SaleAuthorised(SaleAuthorisedArgs),
@@ -158,6 +162,7 @@ impl ActionV1 {
             Action::Dispense(order) => Self::Dispense(order.into()),
             Action::StockSet { slot, count } => Self::StockSet(StockSetArgs { slot: slot.0, count: *count }),
             Action::LaneClear { slot } => Self::LaneClear(LaneClearArgs { slot: slot.0 }),
+            Action::CouponKeys(keys) => Self::CouponKeys(keys.into()),
             Action::Answer(answer) => Self::answer(answer),
             Action::Approve(_)
             | Action::Deny { .. }
@@ -237,6 +242,7 @@ pub(super) fn read(kind: ActionKind, id: &CommandId, args: Value) -> Result<Acti
             Action::StockSet { slot: Slot(slot), count }
         }
         ActionKind::LaneClear => Action::LaneClear { slot: Slot(arguments::<LaneClearArgs>(args)?.slot) },
+        ActionKind::CouponKeys => Action::CouponKeys(arguments::<CouponKeysArgs>(args)?.keys()?),
         ActionKind::SaleAuthorised => {
             let SaleAuthorisedArgs { sale, approved, reason, provider_ref } = arguments(args)?;
             answer(&sale, Said::Authorised(approved), reason, provider_ref)?

@@ -17,6 +17,7 @@
 mod action;
 mod asyncapi;
 mod command;
+mod coupon;
 mod desired;
 mod event;
 mod payload;
@@ -26,6 +27,7 @@ mod vending;
 
 pub use asyncapi::asyncapi;
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
+pub use coupon::{coupon_keys_json, parse_coupon_keys};
 pub use desired::{
     DESIRED_BYTES, REPORTED_ERRORS, UnreadDesired, desired_message, parse_desired, parse_reported, reported_message,
 };

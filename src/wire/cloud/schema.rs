@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::command::CommandV1;
+use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
 use super::payload::{
     CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, EventV1, JournalDroppedV1, JournalOpenedV1, ScanCodeV1,
 };
@@ -26,7 +27,7 @@ pub fn commands_schema() -> Schema {
 }
 
 /// Every event type with its class and what it demands of `type` and `data`.
-pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 11] {
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 13] {
     [
         one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
         one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
@@ -35,6 +36,8 @@ pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, V
         one::<VendMachineV1<'_>>(generator, "vend.machine.v1", Class::Telemetry),
         one::<VendSelectionV1>(generator, "vend.selection.v1", Class::Telemetry),
         one::<VendCashV1<'_>>(generator, "vend.cash.v1", Class::Record),
+        one::<CouponRedeemedV1<'_>>(generator, "coupon.redeemed.v1", Class::Money),
+        one::<CouponRefusedV1<'_>>(generator, "coupon.refused.v1", Class::Money),
         one::<DeviceHealthV1<'_>>(generator, "device.health.v1", Class::Record),
         one::<JournalOpenedV1>(generator, "journal.opened.v1", Class::Record),
         one::<JournalDroppedV1>(generator, "journal.dropped.v1", Class::Record),
@@ -60,7 +63,7 @@ mod tests {
         let schema = events_schema().to_value();
         let types: Vec<_> =
             schema["oneOf"].as_array().unwrap().iter().map(|one| one["properties"]["type"]["const"].clone()).collect();
-        assert_eq!(types.len(), 11);
+        assert_eq!(types.len(), 13);
         assert!(types.contains(&"journal.dropped.v1".into()));
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"seq".into()) && !required.contains(&"cause".into()));

@@ -34,7 +34,7 @@ pub use cose::{PREFIX, issue_cose};
 pub use fuzz::fuzz_coupon;
 pub use jws::issue_jws;
 pub use limits::TEXT_CHARACTERS;
-pub use token::{Refused, verify};
+pub use token::{Refused, Token, verify};
 
 #[cfg(test)]
 mod tests;

@@ -4,19 +4,24 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 
 use super::limits::{self, SIGNATURE_BYTES};
 use super::{cose, jws};
-use crate::types::{Counter, CouponClaims, CouponClock, CouponRefusal, IssuerKey, KeyRing};
+use crate::types::{Counter, CouponClaims, CouponClock, CouponId, CouponRefusal, IssuerId, IssuerKey, KeyId, KeyRing};
 
-/// What a coupon says, what of it is signed, and the signature.
+/// A coupon that has been read and not been judged: nobody knows yet who wrote it.
 #[derive(Debug)]
-pub(super) struct Token {
+pub struct Token {
     pub(super) claims: CouponClaims,
+    /// What of it is signed.
     pub(super) signed: Vec<u8>,
     pub(super) signature: [u8; SIGNATURE_BYTES],
 }
 
 impl Token {
     /// Reads a coupon of either form.
-    fn parse(text: &str) -> Result<Self, CouponRefusal> {
+    ///
+    /// # Errors
+    /// [`CouponRefusal::Malformed`], or [`CouponRefusal::Forged`] when it is built as a coupon is and signed by another
+    /// algorithm.
+    pub fn read(text: &str) -> Result<Self, CouponRefusal> {
         if text.len() > limits::TEXT_CHARACTERS {
             return Err(CouponRefusal::Malformed);
         }
@@ -26,10 +31,40 @@ impl Token {
         }
     }
 
-    /// The key it was signed with, when its signature is good.
-    fn signer<'a>(&self, keys: &'a KeyRing) -> Result<&'a IssuerKey, CouponRefusal> {
-        let key = keys.get(&self.claims.issuer, &self.claims.key).ok_or(CouponRefusal::UnknownKey)?;
-        if is_signature(&key.ed25519, &self.signed, &self.signature) { Ok(key) } else { Err(CouponRefusal::Forged) }
+    /// Who signed it, if it is not forged.
+    pub fn issuer(&self) -> &IssuerId {
+        &self.claims.issuer
+    }
+
+    /// With which key.
+    pub fn key(&self) -> &KeyId {
+        &self.claims.key
+    }
+
+    /// Which coupon it is, if it is not forged.
+    pub fn id(&self) -> &CouponId {
+        &self.claims.id
+    }
+
+    /// Judges it at a counter, with the key of its issuer and name, if that is known there. That it has not been redeemed
+    /// before is for the caller to know.
+    ///
+    /// # Errors
+    /// The first check that fails, in the order of [`CouponRefusal`].
+    pub fn judge(
+        self,
+        key: Option<&IssuerKey>,
+        counter: &Counter,
+        clock: CouponClock,
+    ) -> Result<CouponClaims, Refused> {
+        let key = key.ok_or(CouponRefusal::UnknownKey)?;
+        if !is_signature(&key.ed25519, &self.signed, &self.signature) {
+            return Err(CouponRefusal::Forged.into());
+        }
+        match judge(&self.claims, key, counter, clock) {
+            Ok(()) => Ok(self.claims),
+            Err(reason) => Err(Refused { reason, claims: Some(Box::new(self.claims)) }),
+        }
     }
 }
 
@@ -53,17 +88,14 @@ impl From<CouponRefusal> for Refused {
     }
 }
 
-/// Verifies a coupon at a counter. That it has not been redeemed before is for the caller to know.
+/// Reads and judges a coupon, with the keys of a ring: see [`Token`].
 ///
 /// # Errors
 /// The first check that fails, in the order of [`CouponRefusal`].
 pub fn verify(text: &str, keys: &KeyRing, counter: &Counter, clock: CouponClock) -> Result<CouponClaims, Refused> {
-    let token = Token::parse(text)?;
-    let key = token.signer(keys)?;
-    match judge(&token.claims, key, counter, clock) {
-        Ok(()) => Ok(token.claims),
-        Err(reason) => Err(Refused { reason, claims: Some(Box::new(token.claims)) }),
-    }
+    let token = Token::read(text)?;
+    let key = keys.get(token.issuer(), token.key());
+    token.judge(key, counter, clock)
 }
 
 fn judge(claims: &CouponClaims, key: &IssuerKey, counter: &Counter, clock: CouponClock) -> Result<(), CouponRefusal> {
