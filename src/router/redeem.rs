@@ -153,3 +153,7 @@ impl Place {
 pub(super) fn change(keep: Keep) -> Change {
     Change { key: keep.name, value: Some(keep.value), expires: Some(keep.until) }
 }
+
+#[cfg(test)]
+#[path = "redeem_tests.rs"]
+mod tests;
