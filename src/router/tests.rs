@@ -9,8 +9,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::journal::{Accepted, Intake, Journal, Settings};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandId, CouponKeys, DeviceId, Draft, Ended, Event, IssuerId, IssuerKey, KeyId, Observation,
-    Origin, Outcome, Row, Timestamp,
+    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandId, CouponKeys, DeviceId, Draft, Ended, Event,
+    IssuerId, IssuerKey, KeyId, Observation, Origin, Outcome, Row, Timestamp,
 };
 
 /// A journal on disk, a dispatcher with one scanner, and the scanner's side of the port.

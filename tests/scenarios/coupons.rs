@@ -77,12 +77,12 @@ impl Till {
         String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
     }
 
-    fn scan(&self, coupon: &str) {
+    fn scan(&mut self, coupon: &str) {
         self.shop.line.write(format!("{coupon}\r").as_bytes());
     }
 
     /// Shows a coupon and waits for the verdict.
-    fn show(&self, coupon: &str) -> String {
+    fn show(&mut self, coupon: &str) -> String {
         let before = self.subscriber.look(|got| verdicts(got, coupon).len());
         self.scan(coupon);
         wait_until(&format!("a verdict on {coupon}"), BOUND, || {
@@ -122,7 +122,7 @@ fn wait_for_the_repeat_window() {
 
 #[test]
 fn each_refusal_has_its_own_word_and_a_good_coupon_is_redeemed_once() {
-    let till = Till::open();
+    let mut till = Till::open();
     let here = ["--aud", "hz-wulin-001/gw-1"];
     let with = |more: &[&'static str]| [&here[..], more].concat();
     let keys = till.key("k1");
@@ -136,17 +136,22 @@ fn each_refusal_has_its_own_word_and_a_good_coupon_is_redeemed_once() {
     assert!(base45.starts_with("SC1:"));
     assert_eq!(till.show(&good), "redeemed");
     assert_eq!(till.show(&base45), "redeemed");
+    wait_for_the_repeat_window();
     assert_eq!(till.show(&early), "redeemed", "it was refused before, not used up");
     let last = good.char_indices().rev().nth(40).unwrap().0;
     let other = if good[last..].starts_with('A') { "B" } else { "A" };
     let forged = format!("{}{other}{}", &good[..last], &good[last + 1..]);
     assert_eq!(till.show(&forged), "forged");
-    assert_eq!(till.show(&till.coupon("k2", &here)), "unknown-key", "its key was never sent");
-    assert_eq!(till.show(&till.coupon("k1", &["--aud", "hz-other/gw-1"])), "wrong-audience");
+    let coupon = till.coupon("k2", &here);
+    assert_eq!(till.show(&coupon), "unknown-key", "its key was never sent");
+    let coupon = till.coupon("k1", &["--aud", "hz-other/gw-1"]);
+    assert_eq!(till.show(&coupon), "wrong-audience");
     let long_ago = with(&["--from", "2026-02-01T00:00:00Z", "--until", "2026-02-02T00:00:00Z"]);
-    assert_eq!(till.show(&till.coupon("k1", &long_ago)), "expired");
+    let coupon = till.coupon("k1", &long_ago);
+    assert_eq!(till.show(&coupon), "expired");
     let far_off = with(&["--from", "2098-02-01T00:00:00Z", "--until", "2098-02-02T00:00:00Z"]);
-    assert_eq!(till.show(&till.coupon("k1", &far_off)), "not-yet");
+    let coupon = till.coupon("k1", &far_off);
+    assert_eq!(till.show(&coupon), "not-yet");
     assert_eq!(till.show("SC1:BB8"), "malformed");
     wait_for_the_repeat_window();
     assert_eq!(till.show(&good), "used");
@@ -183,7 +188,7 @@ fn a_coupon_replayed_across_kills_is_redeemed_exactly_once() {
     let mut till = Till::open();
     let mut dice = Dice::thrown("coupons and kill -9");
     till.send_keys("keys-1", &till.key("k1"));
-    let form = |number: usize| if number % 2 == 0 { "jws" } else { "base45" };
+    let form = |number: usize| if number.is_multiple_of(2) { "jws" } else { "base45" };
     let coupons: Vec<_> =
         (0..8).map(|number| till.coupon("k1", &["--aud", "hz-wulin-001", "--form", form(number)])).collect();
     for coupon in &coupons {
@@ -221,12 +226,16 @@ fn a_rotated_key_counts_until_its_time_is_over_and_its_keys_survive_a_kill() {
     till.shop.kill();
     till.shop.start();
     till.shop.wait_held();
-    assert_eq!(till.show(&till.coupon("old", &here)), "redeemed", "new keys push nothing out");
-    assert_eq!(till.show(&till.coupon("new", &here)), "redeemed");
+    let coupon = till.coupon("old", &here);
+    assert_eq!(till.show(&coupon), "redeemed", "new keys push nothing out");
+    let coupon = till.coupon("new", &here);
+    assert_eq!(till.show(&coupon), "redeemed");
     let mut over = old;
     over["keys"][0]["until"] = "2026-01-02T00:00:00Z".into();
     till.send_keys("keys-3", &over);
-    assert_eq!(till.show(&till.coupon("old", &here)), "unknown-key", "its time is over");
-    assert_eq!(till.show(&till.coupon("new", &here)), "redeemed");
+    let coupon = till.coupon("old", &here);
+    assert_eq!(till.show(&coupon), "unknown-key", "its time is over");
+    let coupon = till.coupon("new", &here);
+    assert_eq!(till.show(&coupon), "redeemed");
     till.settled();
 }

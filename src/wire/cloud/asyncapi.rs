@@ -27,9 +27,12 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 9] = golden![
+const EVENTS: [(&str, &str); 12] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
+    "coupon.redeemed.v1.json",
+    "coupon.refused.v1.json",
+    "coupon.refused.v1.minimal.json",
     "scan.code.v1.json",
     "scan.code.v1.minimal.json",
     "device.health.v1.json",
@@ -39,7 +42,8 @@ const EVENTS: [(&str, &str); 9] = golden![
     "journal.dropped.v1.json",
 ];
 const STATUS: [(&str, &str); 2] = golden!["status.online.json", "status.offline.json"];
-const COMMANDS: [(&str, &str); 2] = golden!["command.scan.trigger.json", "command.device.restart.json"];
+const COMMANDS: [(&str, &str); 3] =
+    golden!["command.scan.trigger.json", "command.device.restart.json", "command.coupon.keys.json"];
 
 /// The document; `version` is the software's.
 pub fn asyncapi(version: &str) -> Value {
@@ -267,8 +271,15 @@ mod tests {
             let examples = document["components"]["messages"][key]["examples"].as_array().cloned();
             examples.unwrap_or_default().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(examples("events-money"), ["command.ended.v1", "command.ended.v1.done"]);
-        assert_eq!(examples("events-record").len(), EVENTS.len() - 2);
+        let money = [
+            "command.ended.v1",
+            "command.ended.v1.done",
+            "coupon.redeemed.v1",
+            "coupon.refused.v1",
+            "coupon.refused.v1.minimal",
+        ];
+        assert_eq!(examples("events-money"), money);
+        assert_eq!(examples("events-record").len(), EVENTS.len() - money.len());
         assert_eq!(examples("events-telemetry"), Vec::<String>::new());
         assert_eq!(examples("status").len() + examples("commands").len(), STATUS.len() + COMMANDS.len());
     }
