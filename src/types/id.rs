@@ -97,6 +97,11 @@ text_id!(
     CommandId, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
 );
 
+text_id!(
+    /// A sale, unique for ever: `[A-Za-z0-9._:-]{1,64}`. Money is asked for, and given back, once for each.
+    SaleId, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

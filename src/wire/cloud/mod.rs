@@ -14,6 +14,7 @@
 //! What is absent: no topic or payload is built anywhere else, nothing here knows a broker or a connection, and
 //! nothing here decides what is sent when.
 
+mod action;
 mod asyncapi;
 mod command;
 mod desired;
@@ -21,6 +22,7 @@ mod event;
 mod payload;
 mod schema;
 mod topic;
+mod vending;
 
 pub use asyncapi::asyncapi;
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};

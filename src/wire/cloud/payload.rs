@@ -6,6 +6,7 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::vending::{VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1};
 use crate::types::{
     BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Epoch, EventId, HealthChange, Level, Notice, OpenReason,
     Outcome, Timestamp,
@@ -84,6 +85,11 @@ pub(super) struct EventV1<'a> {
 pub(super) enum Data<'a> {
     ScanCode(ScanCodeV1<'a>),
     CommandEnded(CommandEndedV1<'a>),
+    VendSale(VendSaleV1<'a>),
+    VendStock(VendStockV1),
+    VendMachine(Box<VendMachineV1<'a>>),
+    VendSelection(VendSelectionV1),
+    VendCash(VendCashV1<'a>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),
