@@ -9,12 +9,12 @@
 //! nothing else.
 
 pub mod cloud;
-//pub mod mdb;
+pub mod mdb;
 mod noise;
 pub mod scan;
 pub mod vend;
 pub mod vmc;
-//pub mod zdm8;
+pub mod zdm8;
 
 use std::time::Instant;
 

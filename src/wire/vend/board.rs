@@ -1,10 +1,10 @@
-//! The one dispense at a time that every dialect keeps, and what it says of it.
+//! What every dialect's machine says, and the conditions that stand behind it.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::{Dispensed, Heard};
-use crate::types::{CommandId, Condition, Ended, Outcome, Reason, Tally};
+use crate::types::{CommandId, Condition, Ended, MachineStatus, Outcome, Reason, Tally};
 use crate::wire::Output;
 use crate::wire::noise::NoiseMeter;
 
@@ -15,6 +15,7 @@ pub(crate) struct Board {
     noise: NoiseMeter,
     silent: bool,
     jammed: bool,
+    status: MachineStatus,
 }
 
 impl Board {
@@ -46,6 +47,16 @@ impl Board {
 
     pub(crate) fn refused(&mut self, command: CommandId, why: &str) {
         self.ended(command, Ended::Refused(Reason::new(why)));
+    }
+
+    /// Something is known of the machine; said when it is new.
+    pub(crate) fn status(&mut self, change: impl FnOnce(&mut MachineStatus)) {
+        let mut status = self.status.clone();
+        change(&mut status);
+        if status != self.status {
+            self.status = status.clone();
+            self.hear(Heard::Machine(Box::new(status)));
+        }
     }
 
     /// Bytes that belong to no frame.

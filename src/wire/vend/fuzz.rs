@@ -52,13 +52,17 @@ where
 /// One of every kind in turn.
 fn action(number: u32, slot: u16, now: Instant) -> Option<VendAction> {
     let command = CommandId::new(&format!("fuzz-{number}")).ok()?;
-    Some(match number % 5 {
+    Some(match number % 9 {
         0 => VendAction::Recover { command, slot },
         1 => VendAction::ClearJam { command },
         2 => VendAction::Decline { command },
+        3 => VendAction::WriteStock { command, slot, count: 5 },
+        4 => VendAction::Charge { command, slot, price_minor: 120 },
+        5 => VendAction::EndCharge { command, dispensed: slot % 2 == 0 },
         _ => {
             let until = now + Duration::from_secs(10);
-            VendAction::Dispense(Dispense { command, slot, price_minor: 100, drop_sensor: true, until })
+            let asked = Dispense { command, slot, price_minor: 100, drop_sensor: true, until };
+            if number % 9 == 6 { VendAction::Approve(asked) } else { VendAction::Dispense(asked) }
         }
     })
 }

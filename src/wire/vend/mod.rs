@@ -11,15 +11,17 @@
 
 mod board;
 mod fuzz;
+mod unclaimed;
 
 pub(crate) use board::Board;
 pub(crate) use fuzz::drive;
 #[cfg(test)]
 pub(crate) use fuzz::{corpus, long_run};
+pub(crate) use unclaimed::Unclaimed;
 
 use std::time::Instant;
 
-use crate::types::{CommandId, Ended, Outcome};
+use crate::types::{CashKind, CommandId, Ended, MachineStatus, Outcome, Reason, Stock};
 
 /// What can be asked of a vending machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +36,37 @@ pub enum VendAction {
         /// Its lane.
         slot: u16,
     },
+    /// Let the machine give out what the shopper has chosen at it, if it is this.
+    Approve(Dispense),
     /// Tell the machine that its jams have been cleared.
     ClearJam {
         /// The command this carries out.
         command: CommandId,
+    },
+    /// Tell the machine how many products are in a lane.
+    WriteStock {
+        /// The command this carries out.
+        command: CommandId,
+        /// The lane.
+        slot: u16,
+        /// How many.
+        count: u16,
+    },
+    /// Take a price by the card reader that the machine is.
+    Charge {
+        /// The command this carries out.
+        command: CommandId,
+        /// The item number that the reader is told.
+        slot: u16,
+        /// In the currency's smallest unit.
+        price_minor: u32,
+    },
+    /// Keep what was charged, or give it back.
+    EndCharge {
+        /// The command this carries out.
+        command: CommandId,
+        /// Whether the product fell.
+        dispensed: bool,
     },
     /// Refuse what the shopper chose at the machine.
     Decline {
@@ -51,8 +80,12 @@ impl VendAction {
     pub const fn command(&self) -> &CommandId {
         match self {
             Self::Dispense(Dispense { command, .. })
+            | Self::Approve(Dispense { command, .. })
             | Self::Recover { command, .. }
             | Self::ClearJam { command }
+            | Self::WriteStock { command, .. }
+            | Self::Charge { command, .. }
+            | Self::EndCharge { command, .. }
             | Self::Decline { command } => command,
         }
     }
@@ -73,6 +106,17 @@ pub struct Dispense {
     pub until: Instant,
 }
 
+impl Dispense {
+    /// How it ended, without a drop sensor's word.
+    pub(crate) fn end(&self, ended: Ended) -> Dispensed {
+        Dispensed { command: self.command.clone(), slot: self.slot, ended, dropped: None, rule: None }
+    }
+
+    pub(crate) fn refused(&self, why: &str) -> Dispensed {
+        self.end(Ended::Refused(Reason::new(why)))
+    }
+}
+
 /// How one dispense ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispensed {
@@ -87,68 +131,6 @@ pub struct Dispensed {
     pub dropped: Option<bool>,
     /// A rule that decided instead of the machine's own word, such as `mdb-reset`.
     pub rule: Option<&'static str>,
-}
-
-/// A machine's word on one of its lanes. What it does not say is `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lane {
-    /// Its number.
-    pub slot: u16,
-    /// Its price, in the currency's smallest unit.
-    pub price_minor: Option<u32>,
-    /// Products in it.
-    pub stock: Option<u16>,
-    /// Products that fit into it.
-    pub capacity: Option<u16>,
-    /// The machine's number of the product.
-    pub product: Option<u16>,
-    /// The machine's own code of the lane's state. 0: well, 1: out of order; others are seen in the field.
-    pub status: Option<u8>,
-}
-
-/// Money the machine reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Money {
-    /// How it came.
-    pub kind: MoneyKind,
-    /// In the currency's smallest unit.
-    pub amount_minor: u32,
-    /// Whether the shopper may spend it: money that was swallowed is none of the shopper's.
-    pub credited: bool,
-}
-
-/// How money came into the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MoneyKind {
-    /// A bill.
-    Bill,
-    /// A coin.
-    Coin,
-    /// A card of the machine's own.
-    Card,
-    /// A bank's or wallet's payment at the machine.
-    Cashless,
-    /// Kept after a failed sale or a time-out: not to be spent any more.
-    Swallowed,
-    /// A code that the documents do not know: counted as no credit.
-    Unknown,
-}
-
-/// A machine's word on itself. What it does not say is `None`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MachineReport {
-    /// Whether its door is open.
-    pub door_open: Option<bool>,
-    /// Inside, in degrees Celsius.
-    pub temperature_c: Option<i8>,
-    /// Inside, relative, in percent.
-    pub humidity_percent: Option<u8>,
-    /// Change in bills, in the currency's smallest unit.
-    pub bill_change_minor: Option<u32>,
-    /// Change in coins, in the currency's smallest unit.
-    pub coin_change_minor: Option<u32>,
-    /// What is wrong with it, in short words; `None`: it did not say, which is not the same as well.
-    pub fault: Option<&'static str>,
 }
 
 /// What a vending machine says.
@@ -168,16 +150,26 @@ pub enum Heard {
     /// Another action has ended.
     Ended(Outcome),
     /// About a lane.
-    Lane(Lane),
-    /// About money.
-    Money(Money),
-    /// About the machine.
-    Report(MachineReport),
-    /// The shopper has chosen at the machine, which waits for a dispense of that lane or a refusal.
-    Chosen {
-        /// The lane or item number.
-        slot: u16,
-        /// Its price there, in the currency's smallest unit, where the machine says it.
-        price_minor: Option<u32>,
+    Stock(Stock),
+    /// About money that the machine took or gave by itself. Nothing of it is credit of ours.
+    Cash {
+        /// How.
+        kind: CashKind,
+        /// In the currency's smallest unit.
+        amount_minor: u32,
     },
+    /// About the machine: all that it has said so far, whenever something of it changes.
+    Machine(Box<MachineStatus>),
+    /// The shopper pressed a lane's button; `None`: took it back. The machine wants nothing of us.
+    Selection(Option<u16>),
+    /// The shopper has chosen at a machine whose card reader we are: it waits for [`VendAction::Approve`] or
+    /// [`VendAction::Decline`].
+    Chosen {
+        /// The item number.
+        slot: u16,
+        /// Its price there, in the currency's smallest unit.
+        price_minor: u32,
+    },
+    /// The choice is off: nobody answered it in time, or the machine took it back.
+    ChoiceGone,
 }

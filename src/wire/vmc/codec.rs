@@ -124,7 +124,7 @@ fn read_money(command: u8, text: &mut Text<'_>) -> Message {
     }
 }
 
-fn read_name(bytes: &[u8]) -> String {
+pub(super) fn read_name(bytes: &[u8]) -> String {
     bytes.iter().filter(|byte| byte.is_ascii_graphic() || **byte == b' ').map(|byte| char::from(*byte)).collect()
 }
 

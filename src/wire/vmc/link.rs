@@ -74,6 +74,11 @@ impl Link {
         }
     }
 
+    /// The machine has acknowledged what was sent.
+    pub(super) fn acknowledged(&mut self) -> Option<Message> {
+        self.sent.take().map(|sent| sent.message)
+    }
+
     /// The command that has been sent as often as it may and was never answered.
     pub(super) fn give_up(&mut self) -> Option<Message> {
         let worn = self.sent.as_ref().is_some_and(|sent| sent.resends >= RESENDS);

@@ -12,7 +12,7 @@ use super::link::Link;
 use super::message::Message;
 use super::words;
 use crate::types::{CommandId, Ended, Reason, Tally};
-use crate::wire::vend::{Board, Dispense, Dispensed, Heard, VendAction};
+use crate::wire::vend::{Board, Dispense, Heard, Unclaimed, VendAction};
 use crate::wire::{Input, Machine, Output};
 
 /// What the profile of an FA FB machine says.
@@ -79,6 +79,9 @@ pub struct VmcMachine {
     board: Board,
     job: Option<Job>,
     clearing: Option<Clearing>,
+    /// A lane's count on its way to the machine.
+    writing: Option<(CommandId, Message)>,
+    unclaimed: Unclaimed,
     /// The last dispense that ended as indeterminate, and until when its truth may still come.
     unresolved: Option<(Job, Instant)>,
     /// The last numbered message, to know its repetition by.
@@ -102,6 +105,8 @@ impl VmcMachine {
             board: Board::default(),
             job: None,
             clearing: None,
+            writing: None,
+            unclaimed: Unclaimed::new(now),
             unresolved: None,
             last: None,
             last_frame: now,
@@ -130,16 +135,14 @@ impl VmcMachine {
     fn act(&mut self, now: Instant, action: VendAction) {
         match action {
             VendAction::Dispense(asked) => self.dispense(now, asked),
-            VendAction::Recover { command, slot } if self.job.is_none() => {
-                self.job = Some(Job::recovered(command, slot, now, self.patience()));
-            }
+            VendAction::Approve(asked) => self.board.dispensed(asked.refused("not-supported")),
+            VendAction::Recover { command, slot } => self.recover(now, command, slot),
             VendAction::ClearJam { command } if self.clearing.is_none() => self.clear_jam(now, command),
-            VendAction::Recover { command, slot } => {
-                let ended = Ended::Indeterminate(Reason::new("busy"));
-                self.board.dispensed(Dispensed { command, slot, ended, dropped: None, rule: None });
-            }
             VendAction::ClearJam { command } => self.board.refused(command, "busy"),
-            VendAction::Decline { command } => self.board.refused(command, "not-supported"),
+            VendAction::WriteStock { command, slot, count } => self.write_stock(command, slot, count),
+            VendAction::Decline { command }
+            | VendAction::Charge { command, .. }
+            | VendAction::EndCharge { command, .. } => self.board.refused(command, "not-supported"),
         }
     }
 
@@ -157,6 +160,34 @@ impl VmcMachine {
                 self.link.queue_first(Message::CheckSlot { slot: job.slot });
                 self.job = Some(job);
             }
+        }
+    }
+
+    /// The result may have come before the question: a machine that was not answered repeats it.
+    fn recover(&mut self, now: Instant, command: CommandId, slot: u16) {
+        let mut job = Job::recovered(command, slot, now, self.patience());
+        if self.job.is_some() {
+            job.phase = Phase::Ready { until: now };
+            return self.board.dispensed(job.end(Ended::Indeterminate(Reason::new("busy"))));
+        }
+        match self.unclaimed.claim(Some(slot)) {
+            Some(ended) => self.board.dispensed(job.end(ended)),
+            None => self.job = Some(job),
+        }
+    }
+
+    /// Done when the machine has acknowledged it.
+    fn write_stock(&mut self, command: CommandId, slot: u16, count: u16) {
+        let Ok(count) = u8::try_from(count) else { return self.board.refused(command, "too-many") };
+        if self.writing.is_some() || !self.link.queue(Message::Stock { slot, count }) {
+            return self.board.refused(command, "busy");
+        }
+        self.writing = Some((command, Message::Stock { slot, count }));
+    }
+
+    fn written(&mut self, message: &Message, ended: Ended) {
+        if let Some((command, _)) = self.writing.take_if(|(_, written)| written == message) {
+            self.board.ended(command, ended);
         }
     }
 
@@ -194,7 +225,9 @@ impl VmcMachine {
         match decoded.message {
             Message::Poll => Due::Poll,
             Message::Ack => {
-                self.link.answered(|_| true);
+                if let Some(message) = self.link.acknowledged() {
+                    self.written(&message, Ended::Done);
+                }
                 Due::Nothing
             }
             Message::Sync => {
@@ -235,6 +268,7 @@ impl VmcMachine {
         if let Some(heard) = words::heard(&message) {
             self.board.hear(heard);
         }
+        self.board.status(|known| words::learn(&message, known));
     }
 
     /// The machine has said that it has just started, or answers our saying so.
@@ -293,7 +327,7 @@ impl VmcMachine {
         } else if let Some(ended) = verdict(status) {
             match self.unresolved.take_if(|(job, _)| job.slot == slot) {
                 Some((job, _)) => self.board.hear(Heard::Late(job.end(ended))),
-                None => self.board.hear(Heard::Unasked { slot: Some(slot), ended }),
+                None => self.unclaimed.offer(now, Some(slot), ended, &mut self.board),
             }
         }
     }
@@ -374,6 +408,7 @@ impl VmcMachine {
             Message::Menu { point: code::MENU_JAM, operation: code::MENU_WRITE, .. } => {
                 self.end_clearing(Ended::Indeterminate(Reason::new("no-answer")));
             }
+            Message::Stock { .. } => self.written(message, Ended::Indeterminate(Reason::new("no-answer"))),
             // What became of a motor command only the machine's word says, or silence.
             _ => {}
         }
@@ -381,6 +416,7 @@ impl VmcMachine {
 
     fn tick(&mut self, now: Instant) {
         self.board.tick(now);
+        self.unclaimed.tick(now, &mut self.board);
         if self.silent_at().is_some_and(|at| now >= at) {
             self.board.silent(true);
         }
@@ -449,8 +485,9 @@ impl Machine for VmcMachine {
     fn deadline(&self) -> Option<Instant> {
         let job = self.job.as_ref().map(Job::deadline);
         let clearing = self.clearing.as_ref().map(|clearing| clearing.until);
-        let due = [job, clearing, self.reports_by, self.silent_at(), self.framer.deadline(), self.board.deadline()];
-        due.into_iter().flatten().chain([self.next_status]).min()
+        let due = [job, clearing, self.reports_by, self.silent_at(), self.framer.deadline()];
+        let behind = [self.unclaimed.deadline(), self.board.deadline(), Some(self.next_status)];
+        due.into_iter().chain(behind).flatten().min()
     }
 
     fn in_flight(&self) -> bool {
