@@ -78,7 +78,7 @@ impl Mechanics {
             return;
         }
         for byte in &mut bytes {
-            if self.flip_one_in > 0 && self.roll() % self.flip_one_in == 0 {
+            if self.flip_one_in > 0 && self.roll().is_multiple_of(self.flip_one_in) {
                 *byte ^= 1 << (self.roll() % 8);
             }
         }

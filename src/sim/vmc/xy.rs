@@ -97,19 +97,19 @@ impl XySim {
             Ok(Message::Ack) => {
                 self.said = None;
             }
-            Ok(message) => self.command(now, &frame, message),
+            Ok(message) => self.command(now, &frame, &message),
             Err(_) => {}
         }
     }
 
     /// A command under the number of the last one is acknowledged and not carried out again.
-    fn command(&mut self, now: Instant, frame: &Frame, message: Message) {
+    fn command(&mut self, now: Instant, frame: &Frame, message: &Message) {
         self.mechanics.send(Message::Ack.frame(0).encode());
-        if self.last_pack == frame.pack && message != Message::Sync {
+        if self.last_pack == frame.pack && *message != Message::Sync {
             return self.mechanics.truth(Truth::Repeated);
         }
         self.last_pack = frame.pack;
-        match message {
+        match *message {
             Message::Sync => self.report_lanes(now),
             Message::CheckSlot { slot } => {
                 let status = self.slot_state(slot);

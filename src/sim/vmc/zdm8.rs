@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::lanes::Mechanics;
 use super::{Do, Setup, Truth};
-use crate::wire::zdm8::{CLIMATE, DISPENSE, DOOR, Framer, HARDWARE, Piece, Reply, Request, SOFTWARE, STATE, StateCodes};
+use crate::wire::zdm8::{
+    CLIMATE, DISPENSE, DOOR, Framer, HARDWARE, Piece, Reply, Request, SOFTWARE, STATE, StateCodes,
+};
 use crate::wire::{Input, Machine, Output};
 
 const ADDRESS: u8 = 1;

@@ -218,6 +218,3 @@ impl Say {
 fn word(high: u8, low: u8) -> u16 {
     u16::from_be_bytes([high, low])
 }
-
-#[cfg(test)]
-mod tests;

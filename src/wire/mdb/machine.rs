@@ -155,6 +155,3 @@ impl Machine for MdbMachine {
         self.playing.in_flight()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -123,7 +123,8 @@ impl Playing for Master {
             VendAction::EndCharge { command, dispensed } => self.end_charge(now, command, dispensed, board),
             VendAction::Dispense(asked) | VendAction::Approve(asked) => board.dispensed(asked.refused("not-supported")),
             VendAction::Recover { command, slot } => {
-                let asked = crate::wire::vend::Dispense { command, slot, price_minor: 0, drop_sensor: false, until: now };
+                let asked =
+                    crate::wire::vend::Dispense { command, slot, price_minor: 0, drop_sensor: false, until: now };
                 board.dispensed(asked.end(Ended::Indeterminate(Reason::new("not-supported"))));
             }
             other => board.refused(other.command().clone(), "not-supported"),

@@ -251,6 +251,3 @@ impl Lines {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -58,7 +58,7 @@ fn action(number: u32, slot: u16, now: Instant) -> Option<VendAction> {
         2 => VendAction::Decline { command },
         3 => VendAction::WriteStock { command, slot, count: 5 },
         4 => VendAction::Charge { command, slot, price_minor: 120 },
-        5 => VendAction::EndCharge { command, dispensed: slot % 2 == 0 },
+        5 => VendAction::EndCharge { command, dispensed: slot.is_multiple_of(2) },
         _ => {
             let until = now + Duration::from_secs(10);
             let asked = Dispense { command, slot, price_minor: 100, drop_sensor: true, until };
@@ -87,7 +87,7 @@ pub(crate) fn long_run(name: &str, good: &[&[u8]], body: impl Fn(&[u8]) -> usize
             };
             if word % 5 == 1 && !piece.is_empty() {
                 let at = usize::try_from(word >> 16).unwrap_or(0) % piece.len();
-                piece[at] ^= 1 << (word >> 40) % 8;
+                piece[at] ^= 1 << ((word >> 40) % 8);
             }
             piece.truncate(63);
             let length = u8::try_from(piece.len()).unwrap_or(0);

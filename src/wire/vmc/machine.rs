@@ -241,15 +241,15 @@ impl VmcMachine {
                 if again {
                     self.board.count(Tally::RepeatsSuppressed, 1);
                 } else {
-                    self.message(now, message);
+                    self.message(now, &message);
                 }
                 Due::Message
             }
         }
     }
 
-    fn message(&mut self, now: Instant, message: Message) {
-        match message {
+    fn message(&mut self, now: Instant, message: &Message) {
+        match *message {
             Message::SlotState { status, slot } => self.slot_state(status, slot),
             Message::Dispensing { status, slot, .. } => self.dispensing(now, status, slot),
             Message::SlotReport { .. } => {
@@ -265,10 +265,10 @@ impl VmcMachine {
             Message::Unknown { .. } => self.board.count(Tally::FramesUnknown, 1),
             _ => {}
         }
-        if let Some(heard) = words::heard(&message) {
+        if let Some(heard) = words::heard(message) {
             self.board.hear(heard);
         }
-        self.board.status(|known| words::learn(&message, known));
+        self.board.status(|known| words::learn(message, known));
     }
 
     /// The machine has said that it has just started, or answers our saying so.

@@ -302,6 +302,3 @@ impl Machine for Zdm8Machine {
         self.job.is_some()
     }
 }
-
-#[cfg(test)]
-mod tests;

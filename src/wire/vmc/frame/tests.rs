@@ -53,6 +53,7 @@ fn frames_of_the_field_mean_what_their_sources_say() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "where the shared vectors are is told to tests this way")]
 fn every_captured_frame_of_the_shared_vectors_is_read() {
     let folder = std::env::var("SMARTSTORE_DATA").unwrap_or_else(|_| "../shared/data".to_owned());
     let path = format!("{folder}/vending/vmc_frames.json");

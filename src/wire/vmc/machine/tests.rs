@@ -1,7 +1,7 @@
 use super::*;
 use crate::types::{CashKind, LaneStatus, Minor};
-use crate::wire::vend::Dispensed;
 use crate::wire::scan::test_start;
+use crate::wire::vend::Dispensed;
 use crate::wire::vmc::frame::{Parsed, parse};
 use crate::wire::vmc::limits::RESENDS;
 
@@ -345,7 +345,10 @@ fn lanes_machine_and_choices_are_told_in_the_houses_words() {
     let mut hand = Hand::ready();
     hand.say(&report(1, 0), 9);
     let Some(Heard::Stock(stock)) = hand.heard.last() else { panic!("{:?}", hand.heard) };
-    assert_eq!((stock.slot.0, stock.count, stock.price, stock.status), (1, Some(0), Some(Minor(350)), LaneStatus::Empty));
+    assert_eq!(
+        (stock.slot.0, stock.count, stock.price, stock.status),
+        (1, Some(0), Some(Minor(350)), LaneStatus::Empty)
+    );
     hand.say(&Message::Select { slot: 3 }, 10);
     assert_eq!(hand.heard.last(), Some(&Heard::Selection(Some(3))));
     hand.say(&Message::Lift { status: 3 }, 11);

@@ -110,7 +110,10 @@ fn machine_status_is_read_in_the_captured_length_and_with_humidity() {
     text.extend(*b"0000000000");
     text.extend([0x13, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa]);
     let Decoded { message: Message::Status(found), odd: false } = read(0x52, &text) else { panic!() };
-    assert_eq!((found.coin, found.temperature_c, found.cabinets_c[0], found.cabinets_c[1]), (1, Some(19), Some(19), None));
+    assert_eq!(
+        (found.coin, found.temperature_c, found.cabinets_c[0], found.cabinets_c[1]),
+        (1, Some(19), Some(19), None)
+    );
     assert_eq!(found.humidity_percent, None);
     text.extend([40, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa]);
     let Decoded { message: Message::Status(found), odd: true } = read(0x52, &text) else { panic!() };
