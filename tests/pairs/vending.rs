@@ -169,7 +169,8 @@ impl Pair {
     /// one asks after the order.
     fn kill(&mut self, number: u64, slot: u16) {
         self.drain();
-        self.pass_until(self.random.milliseconds(800), |_| false);
+        let span = self.random.milliseconds(800);
+        self.pass(span);
         self.to_driver = Line::new(self.random.word(), self.faults);
         let salt = self.random.word().to_le_bytes()[0];
         self.driver = (self.dialect.driver)(salt, self.now);
