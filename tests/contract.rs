@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use smartstore::types::{
-    Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, Command, CommandId, Condition, ConfigError,
-    ConfigReport, ConfigState, ConfigVersion, DesiredConfig, DeviceId, Draft, DropReason, Ended, Epoch, Event, EventId,
-    GatewayId, Gtin, HealthChange, Notice, Observation, OpenReason, Origin, Outcome, Reason, Row, Seq, Stamp, StoreId,
-    Symbology,
+    Action, Body, BootId, Cash, CashKind, Cause, Class, Climate, CodeKind, CodeScanned, Command, CommandId, Condition,
+    ConfigError, ConfigReport, ConfigState, ConfigVersion, Currency, DesiredConfig, DeviceId, Draft, DropReason, Ended,
+    Epoch, Event, EventId, GatewayId, Gtin, HealthChange, LaneStatus, MachineStatus, Minor, Notice, Observation,
+    OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, Reason, Row, Said, SaleId, SaleStep,
+    Selection, Seq, Slot, Stamp, Step, Stock, StockSource, StoreId, Symbology,
 };
 use smartstore::wire::cloud::{
     Encoded, Source, State, command_message, desired_message, parse_command, parse_desired, parse_reported,
@@ -138,8 +139,109 @@ fn noticed() -> Vec<(&'static str, Event)> {
         .collect()
 }
 
+fn order(sale: &str, payment: Payment) -> Order {
+    let paid = payment == Payment::Cloud;
+    Order {
+        sale: SaleId::new(sale).expect("a sale's id"),
+        slot: Slot(60),
+        price: Minor(if paid { 350 } else { 0 }),
+        currency: if paid { Currency::parse("CNY").expect("a currency") } else { Currency::NONE },
+        payment,
+        drop_sensor: paid.then_some(true),
+    }
+}
+
+fn sold() -> Vec<(&'static str, Event)> {
+    let sale = |step| Body::Observed(Observation::Sale(step));
+    let command = CommandId::new("cmd-2026:003").expect("a command's id");
+    let resolved = SaleStep {
+        slot: None,
+        reason: Some(Reason::new("resolved")),
+        provider_ref: Some("2026112200001".into()),
+        by: Some("Li Wei".into()),
+        ..order("order-78", Payment::Cloud).step(Step::Refunding)
+    };
+    let dispensed = sale(order("order-77", Payment::Cloud).dispensed(Some(true)));
+    vec![
+        ("vend.sale.v1.json", event(20, 20, device("vending-1"), Some(Cause::Command(command)), dispensed)),
+        ("vend.sale.v1.resolved.json", event(21, 21, device("vending-1"), None, sale(resolved))),
+    ]
+}
+
+fn machine_said() -> Vec<(&'static str, Event)> {
+    let full = Stock {
+        slot: Slot(1),
+        count: Some(9),
+        capacity: Some(10),
+        price: Some(Minor(9900)),
+        status: LaneStatus::Open,
+        source: StockSource::Machine,
+    };
+    let jammed = Stock {
+        slot: Slot(2),
+        count: None,
+        capacity: None,
+        price: None,
+        status: LaneStatus::Jammed,
+        source: StockSource::Sale,
+    };
+    let status = MachineStatus {
+        climate: vec![Climate { temperature_dc: Some(190), humidity_dpct: Some(450) }, Climate::default()],
+        door_open: Some(false),
+        bills: Some(PartState::Works),
+        coins: Some(PartState::Absent),
+        cards: Some(PartState::Fault(3)),
+        bill_change: Some(Minor(10_000)),
+        serial: Some("0000000000".into()),
+        ..MachineStatus::default()
+    };
+    let lak = Currency::parse("LAK").expect("a currency");
+    let said = [
+        ("vend.stock.v1.json", Observation::Stock(full)),
+        ("vend.stock.v1.minimal.json", Observation::Stock(jammed)),
+        ("vend.machine.v1.json", Observation::Machine(Box::new(status))),
+        ("vend.selection.v1.json", Observation::Selection(Selection { slot: Some(Slot(60)) })),
+        (
+            "vend.cash.v1.json",
+            Observation::Cash(Cash { kind: CashKind::Swallowed, amount: Minor(100_000), currency: lak }),
+        ),
+    ];
+    let numbered = (22..).zip(said);
+    numbered
+        .map(|(number, (name, said))| {
+            (name, event(number, number.into(), device("vending-1"), None, Body::Observed(said)))
+        })
+        .collect()
+}
+
 fn events() -> Vec<(&'static str, Event)> {
-    [scanned(), ended(), noticed()].concat()
+    [scanned(), ended(), noticed(), sold(), machine_said()].concat()
+}
+
+fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Action {
+    Action::Answer(PaymentAnswer {
+        sale: SaleId::new("order-77").expect("a sale's id"),
+        said,
+        reason: reason.map(Reason::new),
+        provider_ref: provider_ref.map(str::to_owned),
+    })
+}
+
+/// File, id, device and meaning of every command.
+fn commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
+    let machine = || device("vending-1");
+    let vending = |name, device, action| (name, "cmd-2026:003", device, action);
+    vec![
+        ("command.scan.trigger.json", "cmd-2026:001", device("scanner-1"), Action::ScanTrigger { on: true }),
+        ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
+        vending("command.dispense.json", machine(), Action::Dispense(order("order-77", Payment::Cloud))),
+        vending("command.dispense.sample.json", machine(), Action::Dispense(order("order-78", Payment::Free))),
+        vending("command.stock.set.json", machine(), Action::StockSet { slot: Slot(60), count: 10 }),
+        vending("command.lane.clear.json", machine(), Action::LaneClear { slot: Slot(60) }),
+        vending("command.sale.authorised.json", None, answer(Said::Authorised(true), None, Some("2026112200001"))),
+        vending("command.sale.queried.json", None, answer(Said::Queried(None), None, None)),
+        vending("command.sale.cancelled.json", None, answer(Said::Cancelled(true), Some("closed"), None)),
+    ]
 }
 
 fn source() -> Source {
@@ -168,11 +270,7 @@ fn the_status_is_what_the_cloud_was_told_it_is() {
 
 #[test]
 fn every_command_means_what_the_cloud_was_told_it_means() {
-    let commands = [
-        ("command.scan.trigger.json", "cmd-2026:001", device("scanner-1"), Action::ScanTrigger { on: true }),
-        ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
-    ];
-    for (name, id, device, action) in commands {
+    for (name, id, device, action) in commands() {
         let text = std::fs::read(folder().join(name)).expect("a golden file");
         let id = CommandId::new(id).expect("a command's id");
         let not_after = "2026-11-22T02:01:00Z".parse().expect("a time");
@@ -222,7 +320,7 @@ fn no_golden_file_is_left_unread() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .chain(["status.online.json", "status.offline.json"].map(str::to_owned))
-        .chain(["command.scan.trigger.json", "command.device.restart.json"].map(str::to_owned))
+        .chain(commands().into_iter().map(|(name, ..)| name.to_owned()))
         .chain(["config.desired.json"].map(str::to_owned))
         .chain(["applied", "refused", "rolled-back", "unreadable"].map(|state| format!("config.reported.{state}.json")))
         .collect();

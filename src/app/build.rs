@@ -13,6 +13,7 @@ use super::trial::{self, Plan};
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood};
 use crate::console::{self, Shown};
+use crate::device::Vault;
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::types::{Body, Condition, Draft, Notice};
@@ -108,7 +109,7 @@ impl App {
                 move || seen.gauges()
             }),
         };
-        let house = House { clock, journal, conditions, metrics, board };
+        let house = House { clock, journal, conditions, metrics, board, vault: Vault::default() };
         let console = listener.map(|listener| (listener, shown));
         Ok(Self { house, console, seen, exchange, reported, last_good, origin, current })
     }

@@ -12,6 +12,7 @@ mod build;
 mod fleet;
 mod health;
 mod line;
+mod stations;
 mod trial;
 mod watchdog;
 
@@ -25,12 +26,13 @@ use crate::config::{LastGood, Origin};
 use crate::console::Shown;
 use crate::journal::Journal;
 use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
-use crate::router::{Dispatcher, Targets};
+use crate::router::{Dispatcher, Shelf, Targets};
 use crate::supervise::{Circle, Ending};
 use crate::types::ConfigReport;
 use crate::uplink::ConfigExchange;
 use fleet::{Fleet, House};
 use line::{Line, Seen};
+use stations::Stations;
 use trial::{Desk, Plan};
 
 pub use build::AppError;
@@ -59,6 +61,7 @@ type Ended = Result<(), String>;
 struct Running {
     fleet: Fleet,
     line: Line,
+    stations: Stations,
     core: Circle<Ended>,
     /// When the core shall stop.
     stop_core: CancellationToken,
@@ -102,15 +105,17 @@ impl App {
 
     async fn start(self) -> (Running, Desk) {
         let Self { house, console, seen, exchange, reported, last_good, origin, current } = self;
-        let (targets, down) = (Targets::default(), CancellationToken::new());
+        let (targets, down, shelf) = (Targets::default(), CancellationToken::new(), Shelf::default());
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
-        let mut running = Running { fleet, line, core: Circle::default(), stop_core: CancellationToken::new() };
+        let stations = Stations::new(house.clone(), shelf.clone(), line.payments());
+        let (core, stop_core) = (Circle::default(), CancellationToken::new());
+        let mut running = Running { fleet, line, stations, core, stop_core };
         // Before the line is there: what comes down it at once is heard.
         let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
         running.change_to(desk.current()).await;
-        running.start_core(&house, targets, down, console).await;
+        running.start_core(&house, (targets, shelf), down, console).await;
         (running, desk)
     }
 }
@@ -135,12 +140,12 @@ impl Running {
     async fn start_core(
         &mut self,
         house: &House,
-        targets: Targets,
+        (targets, shelf): (Targets, Shelf),
         down: CancellationToken,
         console: Option<(TcpListener, Shown)>,
     ) {
         let House { clock, journal, conditions, board, .. } = house.clone();
-        let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
+        let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets, shelf);
         if let Some(within) = watchdog_within() {
             let stop = self.stop_core.clone();
             let feed = watchdog::feed(within, journal.clone(), dispatcher.probe(), notify_watchdog, stop);
@@ -163,6 +168,7 @@ impl Running {
             ended = self.core.next() => ended,
             ended = self.fleet.failed() => ended,
             ended = self.line.failed() => ended,
+            ended = self.stations.failed() => ended,
         };
         let why = match ending {
             Ending::Returned(Ok(())) => "ended before it was told to".to_owned(),
@@ -177,11 +183,13 @@ impl Running {
     async fn change_to(&mut self, plan: &Plan) -> trial::Changed {
         let devices = self.fleet.change_to(&plan.devices).await;
         let line = self.line.change_to(plan.store.cloud.as_ref()).await;
+        self.stations.change_to(plan).await;
         trial::Changed { devices, line }
     }
 
     async fn tear_down(&mut self) {
         self.fleet.tear_down().await;
+        self.stations.tear_down().await;
         self.line.tear_down().await;
         self.stop_core.cancel();
         tell_stuck(self.core.drain(CORE_STOP).await);

@@ -38,7 +38,7 @@ pub use sources::Sources;
 pub use start::{Origin, Start, load_kept, start};
 pub use store::{
     CLOUD_TRIAL, CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console, DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED,
-    JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station, Store, TlsIdentity, Trust,
+    JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station, StationSettings, Store, TlsIdentity, Trust,
 };
 
 use crate::device::{DeviceKind, Section};

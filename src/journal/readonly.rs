@@ -109,6 +109,12 @@ impl ReadOnly {
         Ok(lane::merged(&self.conn, row, limit).map_err(JournalError::read)?.events)
     }
 
+    /// A flow's keys after `after` and their values, in the keys' order; at most 4096. Begin with `""`.
+    pub fn states(&self, owner: &str, after: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let never = crate::types::Timestamp::from_unix_ms(i64::MIN);
+        cursor::states(&self.conn, owner, after, never).map_err(JournalError::read)
+    }
+
     /// Depths and sizes.
     pub fn stats(&self) -> Result<Stats> {
         let head = Head::load(&self.conn)?;

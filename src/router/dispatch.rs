@@ -8,17 +8,19 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::orders::busy;
+use super::shelf::Shelf;
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, DeviceId, Draft, Ended, Observation,
-    Origin, Outcome, Reason,
+    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, Currency, DeviceId, Draft, Ended,
+    Executor, Observation, Origin, Outcome, Reason,
 };
 
 /// How long to wait before a command that could not be handed over is looked at again, if nothing wakes us before.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A command whose `not_after` lies further ahead is carried out as if it lay this far ahead.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// Where a device's actions go.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Target {
     pub assign: Sender<Assigned>,
     /// Asks for its driver to be started anew.
     pub restart: std::sync::Arc<tokio::sync::Notify>,
+    /// The currency of its prices.
+    pub currency: Currency,
 }
 
 /// The devices that can be asked for something now. Every clone is the same list.
@@ -46,7 +50,7 @@ impl Targets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
     }
 
-    fn get(&self, device: &DeviceId) -> Option<Arc<Target>> {
+    pub(super) fn get(&self, device: &DeviceId) -> Option<Arc<Target>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(device).cloned()
     }
 }
@@ -54,11 +58,14 @@ impl Targets {
 /// Carries accepted commands to devices, each exactly once.
 #[derive(Debug)]
 pub struct Dispatcher {
-    journal: Journal,
-    clock: Clock,
-    targets: Targets,
+    pub(super) journal: Journal,
+    pub(super) clock: Clock,
+    pub(super) targets: Targets,
+    pub(super) shelf: Shelf,
     /// Commands that are recorded as dispatched, were perhaps not done, and may be done twice.
     repeatable: BTreeSet<CommandId>,
+    /// Orders that an earlier process had dispatched, and whose drivers can find out what became of them.
+    pub(super) recovering: BTreeSet<CommandId>,
     /// Whether the commands of earlier processes have been settled.
     settled: bool,
     asked: Receiver<oneshot::Sender<()>>,
@@ -82,7 +89,7 @@ impl Probe {
 
 /// What is to be done with a command now.
 #[derive(Debug, PartialEq, Eq)]
-enum Decision {
+pub(super) enum Decision {
     /// It ends without anything having been done.
     End(Ended),
     /// It goes to its device.
@@ -92,11 +99,11 @@ enum Decision {
 }
 
 impl Dispatcher {
-    /// A dispatcher for these devices.
-    pub fn new(journal: Journal, clock: Clock, targets: Targets) -> Self {
+    /// A dispatcher for these devices, whose machines' ledgers stand on this shelf.
+    pub fn new(journal: Journal, clock: Clock, targets: Targets, shelf: Shelf) -> Self {
         let (probe, asked) = mpsc::channel(1);
-        let probe = Probe(probe);
-        Self { journal, clock, targets, repeatable: BTreeSet::new(), settled: false, asked, probe }
+        let (probe, repeatable, recovering) = (Probe(probe), BTreeSet::new(), BTreeSet::new());
+        Self { journal, clock, targets, shelf, repeatable, recovering, settled: false, asked, probe }
     }
 
     /// For whoever wants to know whether it still gets on.
@@ -108,6 +115,7 @@ impl Dispatcher {
     /// journal that cannot write for the moment is waited for; only a closed one ends this.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), JournalError> {
         let mut changed = self.journal.commands_changed();
+        let mut ledgers = self.shelf.changed();
         loop {
             let look_again = match self.look().await {
                 Ok(waiting) => waiting,
@@ -120,6 +128,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 woken = changed.changed() => woken.map_err(|_| JournalError::Closed)?,
+                Ok(()) = ledgers.changed(), if look_again => {}
                 Some(answer) = self.asked.recv() => drop(answer.send(())),
                 () = tokio::time::sleep(LOOK_AGAIN), if look_again => {}
             }
@@ -141,7 +150,9 @@ impl Dispatcher {
             if state != CommandState::Dispatched {
                 continue;
             }
-            if command.action.kind().idempotent() {
+            if let Some(order) = command.action.order() {
+                self.settle_order(&command, order).await?;
+            } else if command.action.kind().idempotent() {
                 self.repeatable.insert(command.id);
             } else {
                 self.end(&command, Ended::Indeterminate(Reason::new("power-lost"))).await?;
@@ -150,11 +161,18 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Looks at every open command once; says whether some of them wait for room in a port.
+    /// Looks at every open command once; says whether some of them wait for room in a port or for a machine's ledger.
     async fn dispatch_all(&mut self) -> Result<bool, JournalError> {
         let mut waiting = false;
-        for (command, state) in self.journal.open_commands().await? {
-            if state == CommandState::Accepted || self.repeatable.contains(&command.id) {
+        let open = self.journal.open_commands().await?;
+        let mut busy = busy(&open);
+        for (command, state) in open {
+            if command.action.kind().executor() == Executor::Flow {
+                continue;
+            }
+            if let Some(order) = command.action.order() {
+                waiting |= !self.act_on_order(&command, order, &state, &mut busy).await?;
+            } else if state == CommandState::Accepted || self.repeatable.contains(&command.id) {
                 let acted = self.act(&command, state == CommandState::Dispatched).await?;
                 if acted {
                     self.repeatable.remove(&command.id);
@@ -182,7 +200,7 @@ impl Dispatcher {
         Ok(true)
     }
 
-    fn decide(&self, command: &Command) -> Decision {
+    pub(super) fn decide(&self, command: &Command) -> Decision {
         let refused = |why| Decision::End(Ended::Refused(Reason::new(why)));
         let (wall, synced) = self.clock.wall();
         if !synced && command.origin == Origin::Cloud {
@@ -218,7 +236,7 @@ impl Dispatcher {
         if dispatched_before { Ok(()) } else { self.journal.step_dispatched(&command.id).await }
     }
 
-    async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
+    pub(super) async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
         let outcome = Outcome { command: command.id.clone(), ended };
         let draft = Draft {
             id: self.clock.event_id(),

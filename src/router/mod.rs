@@ -4,13 +4,22 @@
 //! ledger to device ports; nothing else may call a driver. A command is recorded as dispatched, durably, *before* its
 //! action enters a port, so that a power cut between the two can only leave "nobody knows", never "twice".
 //!
+//! [`Flows`] runs the stations and the machines' ledgers (`flow`) over the journal. The dispatcher looks at the ledgers
+//! before an order may go: a lane that is closed, a sale that is known or over, or a machine that has an order in hand
+//! keeps it back.
+//!
 //! What is absent: no MQTT, no HTTP, no protocol. Whoever wants something done files a command in the journal.
 
 mod dispatch;
+mod flows;
 mod intake;
+mod orders;
+mod shelf;
 
 pub use dispatch::{Dispatcher, Probe, Target, Targets};
+pub use flows::{Flows, NoPayments, Payments, Seams, Verify};
 pub use intake::intake;
+pub use shelf::Shelf;
 
 #[cfg(test)]
 mod tests;

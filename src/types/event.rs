@@ -1,6 +1,8 @@
 //! What the journal holds.
 
-use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Row, Seq, Stamp};
+use super::{
+    CommandId, CouponRuling, DeviceId, Epoch, EventId, HealthChange, Observation, Row, SampleRuling, Seq, Stamp,
+};
 
 /// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
 /// cloud and what may be dropped when the disk fills.
@@ -119,12 +121,19 @@ pub enum Notice {
         /// How many devices it drives.
         devices: u32,
     },
+    /// A coupon was redeemed or refused.
+    Coupon(Box<CouponRuling>),
+    /// A sample was given or refused.
+    Sample(Box<SampleRuling>),
 }
 
 impl Notice {
     /// See [`Observation::class`].
     pub const fn class(&self) -> Class {
-        Class::Record
+        match self {
+            Self::Coupon(_) | Self::Sample(_) => Class::Money,
+            Self::Opened { .. } | Self::Dropped { .. } | Self::Health(_) | Self::ConfigApplied { .. } => Class::Record,
+        }
     }
 }
 

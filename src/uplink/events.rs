@@ -23,7 +23,7 @@ use super::{Shared, UplinkError};
 use crate::backoff::Backoff;
 use crate::journal::{Head, Journal, JournalError};
 use crate::types::{Body, Class, Condition, ConfigReport, Draft, Event, Notice, Row};
-use crate::wire::cloud::{Encoded, Source, State, Topics, reported_message};
+use crate::wire::cloud::{Authorise, Encoded, Source, State, Topics, authorise_message, reported_message};
 
 /// Fixed header, length of the topic, packet id, properties.
 const AROUND_REPORT: usize = 16;
@@ -166,6 +166,7 @@ enum Token {
     Status,
     Reported,
     Repeat,
+    Asked,
     Flight(Class, u64),
 }
 
@@ -226,6 +227,8 @@ impl<'a> Session<'a> {
     /// `Ok` when told to stop or to come again.
     async fn run(&mut self, repeats: &mut mpsc::Receiver<Event>, stop: &CancellationToken) -> Result<(), End> {
         self.say(State::Online)?;
+        let shared = self.shared;
+        shared.authorisations.clear();
         loop {
             self.hand_over()?;
             self.ask();
@@ -243,6 +246,9 @@ impl<'a> Session<'a> {
                 answer = pending_or(&mut self.asked) => self.told(answer)?,
                 Some(event) = repeats.recv(), if self.leave_by.is_none() && self.others < limits::REPEATS => {
                     self.repeat(&event)?;
+                }
+                question = shared.authorisations.next(), if self.leave_by.is_none() && self.others < limits::REPEATS => {
+                    self.question(&question)?;
                 }
                 Ok(()) = self.head.changed() => {}
                 Ok(()) = self.renewed.changed(), if self.leave_by.is_none() => {
@@ -308,6 +314,13 @@ impl<'a> Session<'a> {
         self.publish(topic, payload, PublishOptions::at_least_once(), Token::Repeat)
     }
 
+    /// A question about money goes once; what becomes of it is for whoever asks to find out.
+    fn question(&mut self, question: &Authorise) -> Result<(), Fault> {
+        self.other();
+        let topic = self.shared.topics.authorise();
+        self.publish(topic, authorise_message(question), PublishOptions::at_least_once(), Token::Asked)
+    }
+
     /// Asks the journal one thing at a time: announce, confirm, read.
     fn ask(&mut self) {
         if self.asked.is_some() {
@@ -367,7 +380,7 @@ impl<'a> Session<'a> {
             Ok(other) => return Err(Fault::away(format!("the client confused its answers: {other:?}"))),
             Err(error) => Err(error),
         };
-        if matches!(token, Token::Status | Token::Reported | Token::Repeat) {
+        if matches!(token, Token::Status | Token::Reported | Token::Repeat | Token::Asked) {
             self.others = self.others.saturating_sub(1);
             self.other_since = (self.others > 0).then(|| self.shared.clock.now());
         }
@@ -388,6 +401,11 @@ impl<'a> Session<'a> {
                 let detail = format!("the broker refuses config/reported with {reason:?}");
                 self.shared.health.raise(Part::Configuration, Condition::CloudRefused, &detail);
             }
+            (Token::Asked, Ok(reason)) if (reason as u8) >= 0x80 => {
+                let detail = format!("the broker refuses authorise with {reason:?}");
+                self.shared.health.raise(Part::Authorise, Condition::CloudRefused, &detail);
+            }
+            (Token::Asked, Ok(_)) => self.shared.health.clear(Part::Authorise),
             (Token::Repeat | Token::Reported, Ok(_)) => {}
             // The connection is over, and says so itself.
             (_, Err(_)) => {}

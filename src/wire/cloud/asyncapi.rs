@@ -9,6 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::BATCH_EVENTS;
+use super::authorise::AuthoriseV1;
 use super::command::CommandV1;
 use super::payload::{EventV1, StatusV1};
 use super::schema::typed;
@@ -27,11 +28,18 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 9] = golden![
+const EVENTS: [(&str, &str); 16] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
+    "vend.sale.v1.json",
+    "vend.sale.v1.resolved.json",
     "scan.code.v1.json",
     "scan.code.v1.minimal.json",
+    "vend.stock.v1.json",
+    "vend.stock.v1.minimal.json",
+    "vend.cash.v1.json",
+    "vend.machine.v1.json",
+    "vend.selection.v1.json",
     "device.health.v1.json",
     "config.applied.v1.json",
     "journal.opened.v1.json",
@@ -39,7 +47,18 @@ const EVENTS: [(&str, &str); 9] = golden![
     "journal.dropped.v1.json",
 ];
 const STATUS: [(&str, &str); 2] = golden!["status.online.json", "status.offline.json"];
-const COMMANDS: [(&str, &str); 2] = golden!["command.scan.trigger.json", "command.device.restart.json"];
+const AUTHORISE: [(&str, &str); 2] = golden!["authorise.json", "authorise.cancel.json"];
+const COMMANDS: [(&str, &str); 9] = golden![
+    "command.scan.trigger.json",
+    "command.device.restart.json",
+    "command.dispense.json",
+    "command.dispense.sample.json",
+    "command.stock.set.json",
+    "command.lane.clear.json",
+    "command.sale.authorised.json",
+    "command.sale.queried.json",
+    "command.sale.cancelled.json",
+];
 
 /// The document; `version` is the software's.
 pub fn asyncapi(version: &str) -> Value {
@@ -127,7 +146,7 @@ fn server(description: &str, mqtt: &Value) -> Value {
 }
 
 /// Key and last levels of each topic, the server it is at, and what it carries.
-fn topics() -> [(String, String, &'static str, &'static str); 5] {
+fn topics() -> [(String, String, &'static str, &'static str); 6] {
     let events = |class: Class, says| (events_key(class), format!("events/{}", class.as_str()), "up", says);
     [
         ("status".into(), "status".into(), "up", "Whether the gateway is connected: retained, and its last will."),
@@ -136,6 +155,12 @@ fn topics() -> [(String, String, &'static str, &'static str); 5] {
         events(
             Class::Telemetry,
             "Events that are dropped first when a disk is full; every dropped range is announced.",
+        ),
+        (
+            "authorise".into(),
+            "authorise".into(),
+            "up",
+            "Questions about a sale's money, answered by commands: the only place of a payment code. Store none.",
         ),
         ("commands".into(), "commands".into(), "down", "What the gateway or a device of it is to do."),
     ]
@@ -185,6 +210,9 @@ fn messages(generator: &mut SchemaGenerator) -> Value {
     let mut messages = Map::new();
     let status = json!({ "allOf": [generator.subschema_for::<StatusV1<'_>>()] });
     messages.insert("status".to_owned(), message("Status", "`online` or `offline`.", &status, plain(&STATUS)));
+    let authorise = json!({ "allOf": [generator.subschema_for::<AuthoriseV1<'_>>()] });
+    let says = "Promise, query or undo the money of one sale: idempotent by `sale`.";
+    messages.insert("authorise".to_owned(), message("Authorise", says, &authorise, plain(&AUTHORISE)));
     let command = json!({ "allOf": [generator.subschema_for::<CommandV1<'_>>()] });
     let says = "One command. The same id never acts twice; its one outcome is a `command.ended.v1`.";
     messages.insert("commands".to_owned(), message("Command", says, &command, plain(&COMMANDS)));
@@ -251,7 +279,7 @@ mod tests {
         let used: BTreeSet<String> = Class::ALL
             .map(|class| topics.events(class))
             .into_iter()
-            .chain([topics.status(), topics.commands()])
+            .chain([topics.status(), topics.authorise(), topics.commands()])
             .collect();
         let channels = document["channels"].as_object().unwrap().values();
         let written: BTreeSet<String> = channels
@@ -267,9 +295,10 @@ mod tests {
             let examples = document["components"]["messages"][key]["examples"].as_array().cloned();
             examples.unwrap_or_default().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(examples("events-money"), ["command.ended.v1", "command.ended.v1.done"]);
-        assert_eq!(examples("events-record").len(), EVENTS.len() - 2);
-        assert_eq!(examples("events-telemetry"), Vec::<String>::new());
+        let (money, telemetry) = (examples("events-money"), examples("events-telemetry"));
+        assert!(money.iter().all(|name| name.starts_with("command.") || name.starts_with("vend.sale.")), "{money:?}");
+        assert_eq!(telemetry, ["vend.machine.v1", "vend.selection.v1"]);
+        assert_eq!(examples("events-record").len(), EVENTS.len() - money.len() - telemetry.len());
         assert_eq!(examples("status").len() + examples("commands").len(), STATUS.len() + COMMANDS.len());
     }
 

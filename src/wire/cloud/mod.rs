@@ -16,6 +16,7 @@
 
 mod action;
 mod asyncapi;
+mod authorise;
 mod command;
 mod desired;
 mod event;
@@ -25,6 +26,7 @@ mod topic;
 mod vending;
 
 pub use asyncapi::asyncapi;
+pub use authorise::{Authorise, AuthoriseWhat, authorise_message};
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
 pub use desired::{
     DESIRED_BYTES, REPORTED_ERRORS, UnreadDesired, desired_message, parse_desired, parse_reported, reported_message,

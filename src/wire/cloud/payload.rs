@@ -6,7 +6,10 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::vending::{VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1};
+use super::vending::{
+    self, CouponRedeemedV1, CouponRefusedV1, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1,
+    VendSelectionV1, VendStockV1,
+};
 use crate::types::{
     BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Epoch, EventId, HealthChange, Level, Notice, OpenReason,
     Outcome, Timestamp,
@@ -90,6 +93,10 @@ pub(super) enum Data<'a> {
     VendMachine(Box<VendMachineV1<'a>>),
     VendSelection(VendSelectionV1),
     VendCash(VendCashV1<'a>),
+    CouponRedeemed(CouponRedeemedV1<'a>),
+    CouponRefused(CouponRefusedV1<'a>),
+    SampleDispensed(SampleDispensedV1<'a>),
+    SampleRefused(SampleRefusedV1<'a>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),
@@ -238,6 +245,8 @@ pub(super) fn notice(notice: &Notice) -> (&'static str, Data<'_>) {
         Notice::ConfigApplied { sha256, devices } => {
             ("config.applied.v1", Data::ConfigApplied(ConfigAppliedV1 { sha256, devices: *devices }))
         }
+        Notice::Coupon(ruling) => vending::coupon(ruling),
+        Notice::Sample(ruling) => vending::sample(ruling),
     }
 }
 
