@@ -9,12 +9,10 @@ use super::fleet::House;
 use super::trial::Plan;
 use super::{Ended, tell_stuck, told};
 use crate::config::{Flow as Kind, Role, Station};
-use crate::flow::{
-    Flow, LedgerSettings, RedeemFlow, RedeemSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings, Verdict,
-};
-use crate::router::{Flows, Payments, Seams, Shelf, Verify};
+use crate::flow::{Flow, LedgerSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings};
+use crate::router::{Flows, Payments, Seams, Shelf};
 use crate::supervise::{Circle, Ending};
-use crate::types::{Currency, DeviceId, Payment, Reason};
+use crate::types::{Currency, DeviceId, Payment};
 
 /// How long the flows may take to end.
 const STATIONS_STOP: Duration = Duration::from_secs(3);
@@ -33,7 +31,7 @@ impl Stations {
     /// None yet.
     pub(super) fn new(house: House, shelf: Shelf, payments: Arc<dyn Payments>) -> Self {
         let House { clock, journal, conditions, vault, .. } = house;
-        let seams = Seams { journal, clock, conditions, shelf, vault, payments, verify: nobody_verifies() };
+        let seams = Seams { journal, clock, conditions, shelf, vault, payments };
         Self { seams, made_of: None, stop: CancellationToken::new(), running: Circle::default() }
     }
 
@@ -72,15 +70,9 @@ impl Stations {
     }
 }
 
-/// Until the issuers' keys can be distributed, no coupon counts.
-fn nobody_verifies() -> Verify {
-    Arc::new(|_, _| Verdict::Refused { reason: Reason::new("unknown-key"), known: None })
-}
-
-/// The flows of these stations. Those of screens and doors are not built yet.
+/// The flows of these stations. Those of coupons, screens and doors are not built.
 pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)]) -> Vec<Box<dyn Flow>> {
     let mut flows: Vec<Box<dyn Flow>> = Vec::new();
-    let mut redeeming = Vec::new();
     for station in stations {
         let role = |role| station.roles.get(&role).cloned();
         match (station.flow, role(Role::Machine), role(Role::Scanner)) {
@@ -91,12 +83,8 @@ pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)
             (Kind::Sampling, Some(machine), Some(scanner)) => {
                 flows.push(Box::new(SamplingFlow::new(sampling(station, machine, scanner))));
             }
-            (Kind::Redeem, _, Some(scanner)) => redeeming.push(scanner),
             _ => {}
         }
-    }
-    if !redeeming.is_empty() {
-        flows.push(Box::new(RedeemFlow::new(RedeemSettings { scanners: redeeming })));
     }
     flows
 }

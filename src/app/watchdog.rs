@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::journal::Settings;
-    use crate::router::{Dispatcher, Targets};
+    use crate::router::{Dispatcher, Shelf, Targets};
     use crate::supervise::Circle;
     use crate::types::Timestamp;
 

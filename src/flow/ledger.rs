@@ -14,9 +14,7 @@ use std::time::Duration;
 
 use super::form::{self, LaneForm, OpenForm, OrderForm};
 use super::lane::{Lane, closed_by};
-use super::{
-    Around, Ask, Asking, Change, Deadline, Effects, Flow, Input, Trouble, Verdict, derived, derived_command, limits,
-};
+use super::{Around, Ask, Asking, Change, Deadline, Effects, Flow, Input, Trouble, derived, derived_command, limits};
 use crate::types::{
     Action, ActionKind, Body, Cause, Command, Condition, DeviceId, Draft, Ended, Event, EventId, LaneStatus,
     Observation, Order, Origin, Payment, PaymentAnswer, Reason, Resolution, Said, SaleId, SaleStep, Slot, Stamp, Step,
@@ -496,7 +494,7 @@ impl Flow for Ledger {
         }
     }
 
-    fn recalls(&self, input: Input<'_>, _verdict: Option<&Verdict>) -> Vec<String> {
+    fn recalls(&self, input: Input<'_>) -> Vec<String> {
         match input {
             Input::Event(Event { draft: Draft { body: Body::Observed(Observation::Sale(step)), .. }, .. })
                 if step.step == Step::Refunding =>

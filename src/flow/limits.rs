@@ -26,5 +26,3 @@ pub const LANES: usize = 1000;
 pub const OPEN_SALES: usize = 1000;
 /// How long a sale that is over is remembered, so that its id cannot be sold again.
 pub const REMEMBER: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How long after its end a coupon is remembered, so that a clock that was wrong cannot bring it back.
-pub const COUPON_AFTER: Duration = Duration::from_secs(48 * 3600);

@@ -9,10 +9,9 @@
 //! | [`Ledger`] | vending machine | lanes, stock, and the second half of every sale: what fell, what is kept, what goes back |
 //! | [`SaleFlow`] | station `sale` | the first half: who wants what, and whether the money is promised |
 //! | [`SamplingFlow`] | station `sampling` | one free sample per member and campaign |
-//! | [`RedeemFlow`] | gateway, for its stations `redeem` | a coupon is taken once |
 //!
-//! What is absent: no clock (time is an argument), no disk, no driver, no broker, no signature check (a verified coupon
-//! arrives as a [`Verdict`]), no payment code (an [`Ask`] names the scan whose code whoever sends it may take).
+//! What is absent: no clock (time is an argument), no disk, no driver, no broker, no coupon,
+//! no payment code (an [`Ask`] names the scan whose code whoever sends it may take).
 //!
 //! Limits: see `limits.rs`.
 
@@ -20,7 +19,6 @@ mod form;
 mod lane;
 mod ledger;
 pub mod limits;
-mod redeem;
 mod sale;
 mod sampling;
 #[cfg(test)]
@@ -33,13 +31,12 @@ use uuid::Uuid;
 
 pub use lane::{Lane, closed_by};
 pub use ledger::{Ledger, LedgerSettings, turned_down};
-pub use redeem::{RedeemFlow, RedeemSettings};
 pub use sale::{SaleFlow, SaleSettings};
 pub use sampling::{SamplingFlow, SamplingSettings};
 
 use crate::types::{
-    Body, Cause, Command, CommandId, Condition, CouponWorth, Currency, DeviceId, Draft, Ended, Event, EventId, Minor,
-    Observation, Outcome, Reason, SaleId, Slot, Stamp, Timestamp,
+    Body, Cause, Command, CommandId, Condition, Currency, DeviceId, Draft, Ended, Event, EventId, Minor, Observation,
+    Outcome, SaleId, Slot, Stamp, Timestamp,
 };
 
 /// What a flow is told.
@@ -61,8 +58,6 @@ pub struct Around<'a> {
     pub online: bool,
     /// The lanes of the machines.
     pub lanes: &'a dyn Fn(&DeviceId, Slot) -> Option<Lane>,
-    /// What the coupon in the event is worth, when it is one.
-    pub verdict: Option<Verdict>,
     /// The values of the keys that [`Flow::recalls`] named, as far as there are any.
     pub recalled: &'a BTreeMap<String, Vec<u8>>,
 }
@@ -73,33 +68,6 @@ impl Around<'_> {
         let at = event.draft.at;
         at.boot != self.at.boot || self.at.up.saturating_sub(at.up) > limits::STALE
     }
-}
-
-/// What is known of a coupon, by whoever can check signatures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Its claims are true and it counts here and now.
-    Valid(Claims),
-    /// It is not to be taken.
-    Refused {
-        /// Why: `forged unknown-key expired not-yet wrong-audience clock-unsynced malformed`.
-        reason: Reason,
-        /// Issuer and number, when they could be believed.
-        known: Option<(String, String)>,
-    },
-}
-
-/// The claims of a coupon that count here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claims {
-    /// `iss`.
-    pub issuer: String,
-    /// `jti`: unique for its issuer.
-    pub coupon: String,
-    /// `kind` and `value`.
-    pub worth: CouponWorth,
-    /// `exp`.
-    pub expires: Timestamp,
 }
 
 /// What follows. Everything but `asks` is stored in one transaction; `asks` go out after it.
@@ -198,7 +166,7 @@ pub trait Flow: Send + Sync {
     fn cares(&self, input: Input<'_>) -> bool;
 
     /// The keys of its state that it needs to know for this.
-    fn recalls(&self, _input: Input<'_>, _verdict: Option<&Verdict>) -> Vec<String> {
+    fn recalls(&self, _input: Input<'_>) -> Vec<String> {
         Vec::new()
     }
 

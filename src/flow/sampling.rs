@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::form::{self, PendingForm};
-use super::{Around, Effects, Flow, Input, Verdict, derived, derived_command, limits};
+use super::{Around, Effects, Flow, Input, derived, derived_command, limits};
 use crate::types::{
     Action, Body, Cause, CodeKind, CodeScanned, Command, DeviceId, Draft, Event, EventId, Notice, Observation, Order,
     Origin, Reason, SaleId, SaleStep, SampleRuling, Slot, Stamp, StationId, Step, Timestamp,
@@ -198,7 +198,7 @@ impl Flow for SamplingFlow {
         }
     }
 
-    fn recalls(&self, input: Input<'_>, _verdict: Option<&Verdict>) -> Vec<String> {
+    fn recalls(&self, input: Input<'_>) -> Vec<String> {
         match input {
             Input::Event(Event { draft: Draft { body: Body::Observed(Observation::Code(code)), .. }, .. }) => {
                 vec![self.member_key(&code.value)]

@@ -78,7 +78,6 @@ struct Store {
     commands: BTreeMap<CommandId, (Command, Option<Ended>)>,
     order: Vec<CommandId>,
     asks: Vec<Ask>,
-    verdict: Option<Verdict>,
     ids: u128,
     make: fn() -> Vec<Box<dyn Flow>>,
 }
@@ -103,7 +102,6 @@ impl Store {
             commands: BTreeMap::new(),
             order: Vec::new(),
             asks: Vec::new(),
-            verdict: None,
             ids: 0,
             make,
         }
@@ -227,8 +225,7 @@ impl Store {
     /// A step on a copy; `stored`: the disk took it. Whatever is not stored has never happened.
     fn step(&mut self, place: usize, input: Input<'_>, stored: bool) {
         let name = self.flows[place].name().to_owned();
-        let verdict = self.verdict.clone();
-        let keys = self.flows[place].recalls(input, verdict.as_ref());
+        let keys = self.flows[place].recalls(input);
         let recalled = keys.into_iter().filter_map(|key| {
             let value = self.state.get(&(name.clone(), key.clone()))?.clone();
             Some((key, value))
@@ -239,7 +236,7 @@ impl Store {
             let flows = &self.flows;
             let lanes = |device: &DeviceId, slot: Slot| flows.iter().find_map(|flow| flow.lane(device, slot));
             let (at, online) = (self.at, self.online);
-            next.handle(input, &Around { at, online, lanes: &lanes, verdict, recalled: &recalled })
+            next.handle(input, &Around { at, online, lanes: &lanes, recalled: &recalled })
         };
         if !stored {
             return;
@@ -283,9 +280,6 @@ impl Store {
         let ruling = |event: &Event| match &event.draft.body {
             Body::Noticed(Notice::Sample(ruling)) => {
                 Some(ruling.refused.as_ref().map_or("given".to_owned(), ToString::to_string))
-            }
-            Body::Noticed(Notice::Coupon(ruling)) => {
-                Some(ruling.refused.as_ref().map_or("redeemed".to_owned(), ToString::to_string))
             }
             _ => None,
         };
@@ -336,10 +330,6 @@ fn selling() -> Vec<Box<dyn Flow>> {
 
 fn giving() -> Vec<Box<dyn Flow>> {
     vec![Box::new(ledger()), Box::new(SamplingFlow::new(sampling_settings()))]
-}
-
-fn redeeming() -> Vec<Box<dyn Flow>> {
-    vec![Box::new(RedeemFlow::new(RedeemSettings { scanners: vec![scanner()] }))]
 }
 
 #[test]
@@ -588,30 +578,6 @@ fn a_campaign_has_a_window_and_a_quota() {
     store.pass(Duration::from_secs(100));
     store.scan(CodeKind::Member, "M00000003");
     assert_eq!(store.rulings(), ["not-yet", "clock-unsynced", "given", "quota-used", "campaign-over"]);
-}
-
-#[test]
-fn a_coupon_is_taken_once_and_every_refusal_has_its_own_reason() {
-    let claims = |coupon: &str| {
-        Verdict::Valid(Claims {
-            issuer: "hq".to_owned(),
-            coupon: coupon.to_owned(),
-            worth: CouponWorth { kind: "discount".to_owned(), value: "500".to_owned() },
-            expires: Timestamp::from_unix_ms(1_763_999_999_000),
-        })
-    };
-    let mut store = Store::new(redeeming);
-    store.verdict = Some(claims("c-1"));
-    store.scan(CodeKind::Coupon, "token");
-    store.restart();
-    store.scan(CodeKind::Coupon, "token");
-    store.verdict = Some(claims("c-2"));
-    store.scan(CodeKind::Coupon, "token");
-    for reason in ["forged", "expired"] {
-        store.verdict = Some(Verdict::Refused { reason: Reason::new(reason), known: None });
-        store.scan(CodeKind::Coupon, "token");
-    }
-    assert_eq!(store.rulings(), ["redeemed", "used", "redeemed", "forged", "expired"]);
 }
 
 #[test]

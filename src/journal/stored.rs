@@ -125,8 +125,6 @@ enum StoredBody<'a> {
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         t: Option<Cow<'a, str>>,
     },
-    #[serde(rename = "coupon")]
-    Coupon(vending::CouponForm),
     #[serde(rename = "sample")]
     Sample(vending::SampleForm),
     #[serde(rename = "config")]
@@ -185,7 +183,6 @@ impl<'a> StoredBody<'a> {
                 t: change.detail.as_deref().map(Into::into),
             },
             Notice::ConfigApplied { sha256, devices } => Self::Config { s: sha256.as_str().into(), n: *devices },
-            Notice::Coupon(ruling) => Self::Coupon((&**ruling).into()),
             Notice::Sample(ruling) => Self::Sample((&**ruling).into()),
         }
     }
@@ -229,7 +226,6 @@ impl<'a> StoredBody<'a> {
                 raised: r,
                 detail: t.map(Cow::into_owned),
             })),
-            Self::Coupon(form) => Body::Noticed(Notice::Coupon(Box::new(form.read()))),
             Self::Sample(form) => Body::Noticed(Notice::Sample(Box::new(form.read()?))),
             Self::Config { s, n } => Body::Noticed(Notice::ConfigApplied { sha256: s.into_owned(), devices: n }),
         })

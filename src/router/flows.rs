@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::shelf::Shelf;
 use crate::clock::Clock;
 use crate::device::Vault;
-use crate::flow::{self, Around, Ask, Asking, Flow, Input, Trouble, Verdict};
+use crate::flow::{self, Around, Ask, Asking, Flow, Input, Trouble};
 use crate::journal::{Change, Effects, Journal, JournalError};
 use crate::observe::Conditions;
 use crate::types::{
-    Body, Cause, CodeKind, Command, CommandState, Condition, DeviceId, Draft, Ended, Event, Executor, Observation,
-    Origin, Outcome, PaymentCode, Reason, Row, Slot, Timestamp,
+    Body, Cause, Command, CommandState, Condition, DeviceId, Draft, Ended, Executor, Observation, Origin, Outcome,
+    PaymentCode, Reason, Row, Slot,
 };
 
 /// Events read at once.
@@ -51,9 +51,6 @@ impl Payments for NoPayments {
     fn ask(&self, _ask: Ask, _code: Option<PaymentCode>) {}
 }
 
-/// Says what a scanned coupon is worth here and now; the second part of the time is whether it is known to be right.
-pub type Verify = Arc<dyn Fn(&str, (Timestamp, bool)) -> Verdict + Send + Sync>;
-
 /// What the flows need of the house.
 #[derive(Clone)]
 pub struct Seams {
@@ -69,8 +66,6 @@ pub struct Seams {
     pub vault: Vault,
     /// The payment side.
     pub payments: Arc<dyn Payments>,
-    /// Coupons.
-    pub verify: Verify,
 }
 
 /// One flow and its place.
@@ -256,14 +251,13 @@ impl Flows {
     async fn step(&mut self, place: usize, input: Input<'_>, at: Place<'_>) -> Result<(), JournalError> {
         let story = &self.stories[place];
         let name = story.flow.name().to_owned();
-        let verdict = self.verdict(input);
-        let recalled = self.recall(&name, story.flow.recalls(input, verdict.as_ref())).await?;
+        let recalled = self.recall(&name, story.flow.recalls(input)).await?;
         let mut next = story.flow.fork();
         let effects = {
             let stories = &self.stories;
             let lanes = |device: &DeviceId, slot: Slot| stories.iter().find_map(|story| story.flow.lane(device, slot));
             let (at, online) = (self.seams.clock.stamp(), self.seams.payments.online());
-            next.handle(input, &Around { at, online, lanes: &lanes, verdict, recalled: &recalled })
+            next.handle(input, &Around { at, online, lanes: &lanes, recalled: &recalled })
         };
         let story_row = story.row;
         let row = if let Place::Event(row) = at { row } else { story_row };
@@ -308,17 +302,6 @@ impl Flows {
             Asking::Authorise(None) | Asking::Query | Asking::Cancel => None,
         };
         self.seams.payments.ask(ask, code);
-    }
-
-    fn verdict(&self, input: Input<'_>) -> Option<Verdict> {
-        match input {
-            Input::Event(Event { draft: Draft { body: Body::Observed(Observation::Code(code)), .. }, .. })
-                if code.kind == CodeKind::Coupon =>
-            {
-                Some((self.seams.verify)(&code.value, self.seams.clock.wall()))
-            }
-            _ => None,
-        }
     }
 
     async fn recall(&self, name: &str, keys: Vec<String>) -> Result<BTreeMap<String, Vec<u8>>, JournalError> {

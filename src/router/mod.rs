@@ -17,7 +17,7 @@ mod orders;
 mod shelf;
 
 pub use dispatch::{Dispatcher, Probe, Target, Targets};
-pub use flows::{Flows, NoPayments, Payments, Seams, Verify};
+pub use flows::{Flows, NoPayments, Payments, Seams};
 pub use intake::intake;
 pub use shelf::Shelf;
 

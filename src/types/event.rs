@@ -1,8 +1,6 @@
 //! What the journal holds.
 
-use super::{
-    CommandId, CouponRuling, DeviceId, Epoch, EventId, HealthChange, Observation, Row, SampleRuling, Seq, Stamp,
-};
+use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Row, SampleRuling, Seq, Stamp};
 
 /// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
 /// cloud and what may be dropped when the disk fills.
@@ -121,8 +119,6 @@ pub enum Notice {
         /// How many devices it drives.
         devices: u32,
     },
-    /// A coupon was redeemed or refused.
-    Coupon(Box<CouponRuling>),
     /// A sample was given or refused.
     Sample(Box<SampleRuling>),
 }
@@ -131,7 +127,7 @@ impl Notice {
     /// See [`Observation::class`].
     pub const fn class(&self) -> Class {
         match self {
-            Self::Coupon(_) | Self::Sample(_) => Class::Money,
+            Self::Sample(_) => Class::Money,
             Self::Opened { .. } | Self::Dropped { .. } | Self::Health(_) | Self::ConfigApplied { .. } => Class::Record,
         }
     }

@@ -36,7 +36,7 @@ pub use command::{
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
-pub use entitlement::{CouponRuling, CouponWorth, SampleRuling};
+pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{BootId, CommandId, DeviceId, Epoch, EventId, GatewayId, NameError, Row, SaleId, Seq, StationId, StoreId};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::types::{
-    Cash, CashKind, Climate, CouponRuling, CouponWorth, Currency, LaneStatus, MachineStatus, Minor, PartState, Payment,
-    Reason, SaleId, SaleStep, SampleRuling, Selection, Slot, Step, Stock, StockSource,
+    Cash, CashKind, Climate, Currency, LaneStatus, MachineStatus, Minor, PartState, Payment, Reason, SaleId, SaleStep,
+    SampleRuling, Selection, Slot, Step, Stock, StockSource,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -223,41 +223,6 @@ impl From<&Cash> for CashForm {
 impl CashForm {
     pub(super) fn read(self) -> Option<Cash> {
         Some(Cash { kind: CashKind::parse(&self.k)?, amount: Minor(self.m), currency: Currency::parse(&self.c)? })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct CouponForm {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    i: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    j: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    w: Option<(String, String)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    r: Option<String>,
-}
-
-impl From<&CouponRuling> for CouponForm {
-    fn from(ruling: &CouponRuling) -> Self {
-        let worth = ruling.worth.as_ref();
-        Self {
-            i: ruling.issuer.clone(),
-            j: ruling.coupon.clone(),
-            w: worth.map(|worth| (worth.kind.clone(), worth.value.clone())),
-            r: ruling.refused.as_ref().map(ToString::to_string),
-        }
-    }
-}
-
-impl CouponForm {
-    pub(super) fn read(self) -> CouponRuling {
-        CouponRuling {
-            issuer: self.i,
-            coupon: self.j,
-            worth: self.w.map(|(kind, value)| CouponWorth { kind, value }),
-            refused: self.r.as_deref().map(Reason::new),
-        }
     }
 }
 

@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::vending::{
-    self, CouponRedeemedV1, CouponRefusedV1, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1,
-    VendSelectionV1, VendStockV1,
+    self, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
 };
 use crate::types::{
     BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Epoch, EventId, HealthChange, Level, Notice, OpenReason,
@@ -93,8 +92,6 @@ pub(super) enum Data<'a> {
     VendMachine(Box<VendMachineV1<'a>>),
     VendSelection(VendSelectionV1),
     VendCash(VendCashV1<'a>),
-    CouponRedeemed(CouponRedeemedV1<'a>),
-    CouponRefused(CouponRefusedV1<'a>),
     SampleDispensed(SampleDispensedV1<'a>),
     SampleRefused(SampleRefusedV1<'a>),
     DeviceHealth(DeviceHealthV1<'a>),
@@ -245,7 +242,6 @@ pub(super) fn notice(notice: &Notice) -> (&'static str, Data<'_>) {
         Notice::ConfigApplied { sha256, devices } => {
             ("config.applied.v1", Data::ConfigApplied(ConfigAppliedV1 { sha256, devices: *devices }))
         }
-        Notice::Coupon(ruling) => vending::coupon(ruling),
         Notice::Sample(ruling) => vending::sample(ruling),
     }
 }

@@ -9,8 +9,7 @@ use super::payload::{
     CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, EventV1, JournalDroppedV1, JournalOpenedV1, ScanCodeV1,
 };
 use super::vending::{
-    CouponRedeemedV1, CouponRefusedV1, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1,
-    VendSelectionV1, VendStockV1,
+    SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
 };
 use crate::types::Class;
 
@@ -29,13 +28,11 @@ pub fn commands_schema() -> Schema {
 }
 
 /// Every event type with its class and what it demands of `type` and `data`.
-pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 15] {
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 13] {
     [
         one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
         one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
         one::<VendSaleV1<'_>>(generator, "vend.sale.v1", Class::Money),
-        one::<CouponRedeemedV1<'_>>(generator, "coupon.redeemed.v1", Class::Money),
-        one::<CouponRefusedV1<'_>>(generator, "coupon.refused.v1", Class::Money),
         one::<SampleDispensedV1<'_>>(generator, "sample.dispensed.v1", Class::Money),
         one::<SampleRefusedV1<'_>>(generator, "sample.refused.v1", Class::Money),
         one::<VendStockV1>(generator, "vend.stock.v1", Class::Record),

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::payload::Data;
 use crate::types::{
-    Cash, CashKind, CouponRuling, LaneStatus, MachineStatus, PartState, Payment, Reason, SaleStep, SampleRuling,
-    Selection, Step, Stock, StockSource,
+    Cash, CashKind, LaneStatus, MachineStatus, PartState, Payment, Reason, SaleStep, SampleRuling, Selection, Step,
+    Stock, StockSource,
 };
 
 /// `vend.sale.v1`: a step of a sale.
@@ -223,32 +223,6 @@ impl<'a> From<&'a Cash> for VendCashV1<'a> {
     }
 }
 
-/// `coupon.redeemed.v1`: a coupon was taken, once for all.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct CouponRedeemedV1<'a> {
-    /// Who issued it.
-    issuer: &'a str,
-    /// Its own number (`jti`).
-    coupon: &'a str,
-    /// What it is for.
-    kind: &'a str,
-    /// How much.
-    value: &'a str,
-}
-
-/// `coupon.refused.v1`: a coupon was not taken.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct CouponRefusedV1<'a> {
-    /// Why.
-    reason: &'a str,
-    /// Who issued it, as far as its claims could be believed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<&'a str>,
-    /// Its own number (`jti`), as far as its claims could be believed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    coupon: Option<&'a str>,
-}
-
 /// `sample.dispensed.v1`: a member was given a free sample.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SampleDispensedV1<'a> {
@@ -276,24 +250,6 @@ pub(super) struct SampleRefusedV1<'a> {
     /// The sale of the sample, when one was begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     sale: Option<&'a str>,
-}
-
-/// The contract's word for what became of a coupon, and what it carries.
-pub(super) fn coupon(ruling: &CouponRuling) -> (&'static str, Data<'_>) {
-    let CouponRuling { issuer, coupon, worth, refused } = ruling;
-    let (issuer, coupon) = (issuer.as_deref(), coupon.as_deref());
-    match refused {
-        Some(reason) => {
-            let data = CouponRefusedV1 { reason: reason.as_str(), issuer, coupon };
-            ("coupon.refused.v1", Data::CouponRefused(data))
-        }
-        None => {
-            let worth = worth.as_ref();
-            let (kind, value) = worth.map_or(("", ""), |worth| (worth.kind.as_str(), worth.value.as_str()));
-            let (issuer, coupon) = (issuer.unwrap_or(""), coupon.unwrap_or(""));
-            ("coupon.redeemed.v1", Data::CouponRedeemed(CouponRedeemedV1 { issuer, coupon, kind, value }))
-        }
-    }
 }
 
 /// The contract's word for what became of a wish for a sample, and what it carries.
