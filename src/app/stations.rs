@@ -19,10 +19,13 @@ const STATIONS_STOP: Duration = Duration::from_secs(3);
 /// Profiles of vending machines begin with this.
 const MACHINES: &str = "vending/";
 
+/// Machines and stations.
+type MadeOf = (Vec<(LedgerSettings, Currency)>, Vec<Station>);
+
 /// The flows that run.
 pub(super) struct Stations {
     seams: Seams,
-    made_of: Option<(Vec<(LedgerSettings, Currency)>, Vec<Station>)>,
+    made_of: Option<MadeOf>,
     stop: CancellationToken,
     running: Circle<Ended>,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::*;
+use crate::types::Reason;
 use crate::types::{
     Action, BootId, CodeKind, CodeScanned, LaneStatus, Notice, Order, Origin, Payment, PaymentAnswer, Resolution, Row,
     Said, SaleStep, Selection, Seq, StationId, Step, Stock, StockSource,

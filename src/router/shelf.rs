@@ -9,10 +9,13 @@ use tokio::sync::watch;
 use crate::flow::{Flow, Lane};
 use crate::types::{DeviceId, Order, Reason, Row, SaleId, Slot};
 
+/// By machine: how far its ledger has read, and the ledger.
+type Ledgers = BTreeMap<DeviceId, (Row, Box<dyn Flow>)>;
+
 /// The ledgers as far as they have read. Cheap to clone; every clone is the same.
 #[derive(Clone)]
 pub struct Shelf {
-    ledgers: Arc<Mutex<BTreeMap<DeviceId, (Row, Box<dyn Flow>)>>>,
+    ledgers: Arc<Mutex<Ledgers>>,
     changed: watch::Sender<u64>,
 }
 
