@@ -618,7 +618,7 @@ fn play(seed: u64) {
                 store.scan(CodeKind::Payment, "28***4394");
             }
             1 if random.one_in(4) => {
-                drop(store.say(machine(), None, Observation::Selection(Selection { slot: Some(Slot(1)) })))
+                store.say(machine(), None, Observation::Selection(Selection { slot: Some(Slot(1)) }));
             }
             2..=4 => cloud_answers(&mut store, &mut truth, &mut random),
             5 | 6 if in_machine.is_none() => in_machine = store.dispatch(),

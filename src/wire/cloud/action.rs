@@ -114,7 +114,7 @@ pub(super) struct SaleQueriedArgs {
     #[schemars(extend("pattern" = "^[A-Za-z0-9._:-]{1,64}$"))]
     sale: String,
     /// Whether it is paid; `unknown`: not known yet.
-    state: Paid,
+    state: Settlement,
     /// Why, where there is a why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -126,7 +126,7 @@ pub(super) struct SaleQueriedArgs {
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Paid {
+enum Settlement {
     Paid,
     Unpaid,
     Unknown,
@@ -179,7 +179,8 @@ impl ActionV1 {
                 Self::SaleAuthorised(SaleAuthorisedArgs { sale, approved, reason, provider_ref })
             }
             Said::Queried(paid) => {
-                let state = paid.map_or(Paid::Unknown, |paid| if paid { Paid::Paid } else { Paid::Unpaid });
+                let state =
+                    paid.map_or(Settlement::Unknown, |paid| if paid { Settlement::Paid } else { Settlement::Unpaid });
                 Self::SaleQueried(SaleQueriedArgs { sale, state, reason, provider_ref })
             }
             Said::Cancelled(done) => Self::SaleCancelled(SaleCancelledArgs { sale, done, reason, provider_ref }),
@@ -239,7 +240,7 @@ pub(super) fn read(kind: ActionKind, id: &CommandId, args: Value) -> Result<Acti
         ActionKind::LaneClear => Action::LaneClear { slot: Slot(arguments::<LaneClearArgs>(args)?.slot) },
         ActionKind::SaleAuthorised => {
             let SaleAuthorisedArgs { sale, approved, reason, provider_ref } = arguments(args)?;
-            answer(&sale, Said::Authorised(approved), reason, provider_ref)?
+            answer(&sale, Said::Authorised(approved), reason.as_deref(), provider_ref)?
         }
         ActionKind::SaleQueried => {
             let SaleQueriedArgs { sale, state, reason, provider_ref } = arguments(args)?;
@@ -248,11 +249,11 @@ pub(super) fn read(kind: ActionKind, id: &CommandId, args: Value) -> Result<Acti
                 Paid::Unpaid => Some(false),
                 Paid::Unknown => None,
             };
-            answer(&sale, Said::Queried(paid), reason, provider_ref)?
+            answer(&sale, Said::Queried(paid), reason.as_deref(), provider_ref)?
         }
         ActionKind::SaleCancelled => {
             let SaleCancelledArgs { sale, done, reason, provider_ref } = arguments(args)?;
-            answer(&sale, Said::Cancelled(done), reason, provider_ref)?
+            answer(&sale, Said::Cancelled(done), reason.as_deref(), provider_ref)?
         }
         ActionKind::Approve
         | ActionKind::Deny
@@ -268,13 +269,13 @@ pub(super) fn read(kind: ActionKind, id: &CommandId, args: Value) -> Result<Acti
 fn answer(
     sale: &str,
     said: Said,
-    reason: Option<String>,
+    reason: Option<&str>,
     provider_ref: Option<String>,
 ) -> Result<Action, serde_json::Error> {
     if provider_ref.as_ref().is_some_and(|text| text.chars().count() > PROVIDER_REF_CHARACTERS) {
         return Err(serde::de::Error::custom("provider_ref is too long"));
     }
-    let reason = reason.as_deref().map(Reason::new);
+    let reason = reason.map(Reason::new);
     Ok(Action::Answer(PaymentAnswer { sale: sale_id(sale)?, said, reason, provider_ref }))
 }
 
