@@ -1,0 +1,154 @@
+//! Chains: addresses that one frame counter runs through, and what is remembered of them.
+
+use super::limits::PRINTS_OF_ONE;
+use super::print::Manner;
+
+/// A few fingerprint numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Prints {
+    ids: [u16; PRINTS_OF_ONE],
+    count: u8,
+}
+
+impl Prints {
+    pub(super) fn all(&self) -> &[u16] {
+        &self.ids[..usize::from(self.count)]
+    }
+
+    pub(super) fn has(&self, id: u16) -> bool {
+        self.all().contains(&id)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether there is one that both have.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.all().iter().any(|id| other.has(*id))
+    }
+
+    /// Remembers one more. When there is no room the latest gives way: the first ones are the usual ones.
+    pub(super) fn add(&mut self, id: u16) {
+        if self.has(id) {
+            return;
+        }
+        let at = usize::from(self.count).min(PRINTS_OF_ONE - 1);
+        self.ids[at] = id;
+        self.count = self.count.saturating_add(1).min(PRINTS_OF_ONE as u8);
+    }
+}
+
+/// Manners under which something spoke, as a set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Manners(u8);
+
+impl Manners {
+    fn bit(manner: Manner) -> u8 {
+        match manner {
+            Manner::Global => 1,
+            Manner::Android => 2,
+            Manner::Local => 4,
+        }
+    }
+
+    pub(super) fn of(manner: Manner) -> Self {
+        Self(Self::bit(manner))
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    pub(super) fn has(self, manner: Manner) -> bool {
+        self.0 & Self::bit(manner) != 0
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether there is one that both have, or nothing is known of one.
+    pub(super) fn fits(self, other: Self) -> bool {
+        self.is_empty() || other.is_empty() || self.0 & other.0 != 0
+    }
+}
+
+/// A row of addresses that are one device beyond reasonable doubt: each followed the one before in the frame counter,
+/// or it is one address alone.
+#[derive(Debug, Clone)]
+pub(super) struct Chain {
+    /// Unique within the key's life.
+    pub(super) serial: u32,
+    /// Index of the device it is counted to.
+    pub(super) device: u32,
+    /// The next older chain of the same device, with its serial.
+    pub(super) older: Option<(u32, u32)>,
+    pub(super) first_us: i64,
+    pub(super) last_us: i64,
+    pub(super) first_sequence: u16,
+    pub(super) sequence: u16,
+    /// Place in its bucket of the counter index.
+    pub(super) slot: u32,
+    /// The fingerprint seen last, so that the usual frame needs no search.
+    pub(super) last_print: u64,
+    /// Fingerprints that say which model it is.
+    pub(super) full: Prints,
+    /// Fingerprints that many models share.
+    pub(super) weak: Prints,
+    /// How it made its addresses when it spoke fully.
+    pub(super) full_manners: Manners,
+    /// How it made its addresses when it spoke weakly.
+    pub(super) weak_manners: Manners,
+    /// Strongest signal, dBm.
+    pub(super) rssi_dbm: i8,
+    pub(super) is_live: bool,
+}
+
+impl Chain {
+    /// Whether it has a burnt-in address.
+    pub(super) fn is_global(&self) -> bool {
+        self.full_manners.has(Manner::Global) || self.weak_manners.has(Manner::Global)
+    }
+}
+
+/// How much more probable the counter's step of `gap` after `after_us` is for one and the same sender than for two, as
+/// the logarithm of the ratio; `steady` is how often senders of this kind carry their counter over to the next
+/// address.
+///
+/// A phone that scans sends some twenty to sixty probe requests over all channels each time, so that the counter runs
+/// on with the scans and not with the time; the scale is what captures of ten phones show.
+pub(super) fn continuity(gap: u16, after_us: i64, steady: f64) -> f64 {
+    let after_s = after_us.max(0) as f64 / 1e6;
+    let scale = (20.0 + 0.6 * after_s).min(600.0);
+    let near = steady / scale * (-f64::from(gap) / scale).exp();
+    (4096.0 * near + (1.0 - steady)).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_are_few_and_the_first_ones_stay() {
+        let mut prints = Prints::default();
+        (0..20).for_each(|id| prints.add(id));
+        assert_eq!(prints.all(), [0, 1, 2, 3, 4, 5, 6, 19]);
+        let mut other = Prints::default();
+        assert!(!other.meets(&prints) && other.is_empty());
+        other.add(3);
+        assert!(other.meets(&prints));
+    }
+
+    #[test]
+    fn a_small_step_soon_speaks_for_one_sender_and_a_large_one_against() {
+        let second = 1_000_000;
+        assert!(continuity(1, second / 10, 0.95) > 4.5);
+        assert!(continuity(20, 40 * second, 0.95) > 3.5);
+        assert!(continuity(37, 63 * second, 0.95) > 3.0);
+        assert!(continuity(2000, 60 * second, 0.95) < -2.0);
+        assert!(continuity(300, 1200 * second, 0.95) > 0.5, "after long the counter may have run far");
+        assert!(continuity(5, 60 * second, 0.02) < 1.0, "a kind that begins anew each time proves nothing by it");
+        assert!(continuity(1, second, 0.5) > continuity(1, 600 * second, 0.5));
+    }
+}

@@ -1,0 +1,16 @@
+//! Every bound of the footfall pipeline, in one place.
+
+/// Chains of addresses that are remembered. The oldest eighth gives way.
+pub(super) const CHAINS: usize = 32_768;
+/// Addresses that are remembered.
+pub(super) const ADDRESSES: usize = 131_072;
+/// Different element fingerprints that are told apart within one key's life. What comes after shares one.
+pub(super) const PRINTS: usize = 8_192;
+/// Fingerprints remembered of one chain and of one device.
+pub(super) const PRINTS_OF_ONE: usize = 8;
+/// Devices of one fingerprint that are looked at when a new address has to be placed: the latest ones.
+pub(super) const CANDIDATES: usize = 256;
+/// How far a frame counter may have run on for its continuity to be looked at.
+pub(super) const SEQUENCE_GAP: u16 = 512;
+/// After this long a frame counter says nothing any more, in microseconds.
+pub(super) const SEQUENCE_MEMORY_US: i64 = 30 * 60 * 1_000_000;
