@@ -88,6 +88,8 @@ pub(super) struct Chain {
     pub(super) last_us: i64,
     pub(super) first_sequence: u16,
     pub(super) sequence: u16,
+    /// Usual step of the counter from one address to the next; 0 while unknown.
+    pub(super) stride: f32,
     /// Place in its bucket of the counter index.
     pub(super) slot: u32,
     /// The fingerprint seen last, so that the usual frame needs no search.
@@ -106,6 +108,12 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    /// The counter went on with this step to a new address.
+    pub(super) fn step(&mut self, gap: u16) {
+        let gap = f32::from(gap);
+        self.stride = if self.stride == 0.0 { gap } else { 0.75 * self.stride + 0.25 * gap };
+    }
+
     /// Whether it has a burnt-in address.
     pub(super) fn is_global(&self) -> bool {
         self.full_manners.has(Manner::Global) || self.weak_manners.has(Manner::Global)
@@ -113,16 +121,20 @@ impl Chain {
 }
 
 /// How much more probable the counter's step of `gap` after `after_us` is for one and the same sender than for two, as
-/// the logarithm of the ratio; `steady` is how often senders of this kind carry their counter over to the next
+/// the logarithm of the ratio; `stride` its usual step between addresses and `steady` how often senders of this kind carry their counter over to the next
 /// address.
 ///
 /// A phone that scans sends some twenty to sixty probe requests over all channels each time, so that the counter runs
 /// on with the scans and not with the time; the scale is what captures of ten phones show.
-pub(super) fn continuity(gap: u16, after_us: i64, steady: f64) -> f64 {
+pub(super) fn continuity(gap: u16, after_us: i64, steady: f64, stride: f32) -> f64 {
     let after_s = after_us.max(0) as f64 / 1e6;
     let scale = (20.0 + 0.6 * after_s).min(600.0);
-    let near = steady / scale * (-f64::from(gap) / scale).exp();
-    (4096.0 * near + (1.0 - steady)).ln()
+    let near = (-f64::from(gap) / scale).exp() / scale;
+    let usual = f64::from(stride);
+    let width = 2.0 + 0.25 * usual;
+    let off = (f64::from(gap) - usual) / width;
+    let as_usual = if usual > 0.0 { (-0.5 * off * off).exp() / (2.5 * width) } else { near };
+    (4096.0 * steady * 0.5 * (near + as_usual) + (1.0 - steady)).ln()
 }
 
 #[cfg(test)]
@@ -143,12 +155,12 @@ mod tests {
     #[test]
     fn a_small_step_soon_speaks_for_one_sender_and_a_large_one_against() {
         let second = 1_000_000;
-        assert!(continuity(1, second / 10, 0.95) > 4.5);
-        assert!(continuity(20, 40 * second, 0.95) > 3.5);
-        assert!(continuity(37, 63 * second, 0.95) > 3.0);
-        assert!(continuity(2000, 60 * second, 0.95) < -2.0);
-        assert!(continuity(300, 1200 * second, 0.95) > 0.5, "after long the counter may have run far");
-        assert!(continuity(5, 60 * second, 0.02) < 1.0, "a kind that begins anew each time proves nothing by it");
-        assert!(continuity(1, second, 0.5) > continuity(1, 600 * second, 0.5));
+        assert!(continuity(1, second / 10, 0.95, 0.0) > 4.5);
+        assert!(continuity(20, 40 * second, 0.95, 0.0) > 3.5);
+        assert!(continuity(37, 63 * second, 0.95, 0.0) > 3.0);
+        assert!(continuity(2000, 60 * second, 0.95, 0.0) < -2.0);
+        assert!(continuity(300, 1200 * second, 0.95, 0.0) > 0.5, "after long the counter may have run far");
+        assert!(continuity(5, 60 * second, 0.02, 0.0) < 1.0, "a kind that begins anew each time proves nothing by it");
+        assert!(continuity(1, second, 0.5, 0.0) > continuity(1, 600 * second, 0.5, 0.0));
     }
 }

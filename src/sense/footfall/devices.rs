@@ -11,9 +11,9 @@
 
 use super::chain::{Chain, Manners, Prints, continuity};
 use super::key::Pseudonym;
-use super::limits::SEQUENCE_MEMORY_US;
+use super::limits::{SEQUENCE_GAP, SEQUENCE_MEMORY_US, STRANGERS};
 use super::print::{Manner, Print};
-use super::store::Store;
+use super::store::{Device, Store};
 
 /// One probe request, as far as devices are concerned.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +67,8 @@ pub struct Placed {
 const LEAST_SCORE: f64 = 1.0;
 /// What it costs to suppose one more device of a model, because a chain that a younger one had replaced goes on.
 const TWIN_COST: f64 = 1.5;
+/// A stranger is supposed to have sent a chain from this log-ratio on.
+const LEAST_STRANGER: f64 = -2.2;
 /// A device that spoke this short a time ago is not silent, in microseconds.
 const SILENT_US: i64 = 300_000;
 
@@ -120,12 +122,25 @@ impl Devices {
     /// Takes one probe request.
     pub fn see(&mut self, seen: &Sighting) -> Placed {
         let known = seen.address.and_then(|address| self.store.chain_of(address.bits()));
+        let known = known.filter(|at| !self.is_chance(*at, seen));
         let (at, reason) = match known {
             Some(at) => (at, Reason::Address),
             None => self.place(seen),
         };
         self.go_on(at, seen);
         Placed { chain: self.store.chain(at).serial, reason }
+    }
+
+    /// Whether a known address is another sender's by chance. Below Android's company identifier there are 2^24, and
+    /// radios that draw them badly.
+    fn is_chance(&mut self, at: u32, seen: &Sighting) -> bool {
+        let gap = seen.sequence.wrapping_sub(self.store.chain(at).sequence) & 0xfff;
+        let is_usual = gap <= SEQUENCE_GAP || seen.manner != Manner::Android;
+        if is_usual || seen.at_us - self.store.chain(at).last_us < SILENT_US {
+            return false;
+        }
+        let id = self.store.print_id(&seen.print);
+        self.continuation(seen, id).is_some_and(|(other, _)| other != at)
     }
 
     /// The index of a chain's device after the latest decision.
@@ -151,21 +166,52 @@ impl Devices {
     /// A chain shows a fingerprint: it may be in the wrong house.
     fn learn(&mut self, at: u32, seen: &Sighting) {
         let id = self.store.print_id(&seen.print);
+        let home = self.store.chain(at).device;
         let chain = self.store.chain_mut(at);
         chain.last_print = seen.print.hash;
         if seen.print.is_weak {
             chain.weak.add(id);
             chain.weak_manners.add(Manners::of(seen.manner));
-            return self.store.tell_device(at);
+            let is_news = !self.store.device(home).weak.has(id);
+            self.store.tell_device(at);
+            if is_news {
+                self.gather(home, id);
+            }
+            return;
         }
         let is_first = chain.full.is_empty();
         chain.full.add(id);
         chain.full_manners.add(Manners::of(seen.manner));
-        let device = self.store.device(self.store.chain(at).device);
-        if is_first && device.newest == at && !device.full.has(id) {
+        let device = self.store.device(home);
+        let (is_news, is_newest) = (!device.full.has(id), device.newest == at);
+        if is_first && is_news && is_newest {
             self.rehouse(at);
         }
         self.store.tell_device(at);
+        if !is_first && is_news && is_newest && self.store.older(at).is_none() {
+            self.join(home, id);
+        }
+    }
+
+    /// A device turns out to send a weak fingerprint: devices of which nothing else is known are this one, unless they
+    /// spoke when it did.
+    fn gather(&mut self, home: u32, id: u16) {
+        let is_nameless = |at: &u32| *at != home && self.store.device(*at).full.is_empty();
+        let nameless: Vec<u32> = self.store.devices_with(id).iter().copied().filter(is_nameless).collect();
+        for other in nameless {
+            self.store.unite(home, other);
+        }
+    }
+
+    /// A device of one chain shows a second fingerprint, which others have: it is one of them, unless all of them
+    /// spoke when it did.
+    fn join(&mut self, home: u32, id: u16) {
+        let others: Vec<u32> = self.store.devices_with(id).iter().copied().filter(|at| *at != home).collect();
+        for other in others {
+            if self.store.unite(home, other) {
+                break;
+            }
+        }
     }
 
     /// A chain that was only weakly known has shown what it is, and its device is not known to be that.
@@ -186,6 +232,7 @@ impl Devices {
 
     /// A chain spoke again after younger chains were counted to its device: they are another's.
     fn part(&mut self, at: u32) {
+        if std::env::var("TRACE").is_ok(){let (c,n)=(self.store.chain(at).clone(),self.store.chain(self.store.device(self.store.chain(at).device).newest).clone());println!("PART chain {} [{} {}] f{:?} w{:?} seq {} from newest {} [{} {}] f{:?} w{:?} seq {}..{}",c.serial,c.first_us/1000,c.last_us/1000,c.full.all(),c.weak.all(),c.sequence,n.serial,n.first_us/1000,n.last_us/1000,n.full.all(),n.weak.all(),n.first_sequence,n.sequence);}
         let device = self.store.chain(at).device;
         let newest = self.store.device(device).newest;
         let mut oldest = newest;
@@ -198,8 +245,22 @@ impl Devices {
             return self.store.stack(home, at, at);
         }
         let wanted = self.wanted(newest, oldest);
+        if self.store.chain(at).full.is_empty() && !wanted.full.is_empty() {
+            return self.leave(at, oldest);
+        }
         let home = self.silent_device(&wanted, Some(device)).unwrap_or_else(|| self.store.new_device(wanted.from_us));
         self.move_chains(device, newest, oldest, home);
+    }
+
+    /// A chain that only supposedly is the device's has spoken again after the device itself did: it goes. `above` is
+    /// the next younger chain.
+    fn leave(&mut self, at: u32, above: u32) {
+        let device = self.store.chain(at).device;
+        let below = self.store.chain(at).older;
+        self.store.chain_mut(above).older = below;
+        let wanted = self.wanted(at, at);
+        let home = self.silent_device(&wanted, Some(device)).unwrap_or_else(|| self.store.new_device(wanted.from_us));
+        self.store.stack(home, at, at);
     }
 
     /// Moves the chains from `newest` down to `oldest`, which are the top of `from`, on top of `to`.
@@ -241,8 +302,9 @@ impl Devices {
     fn place(&mut self, seen: &Sighting) -> (u32, Reason) {
         let id = self.store.print_id(&seen.print);
         if let Some((at, reason)) = self.continuation(seen, id) {
-            if seen.address.is_some() {
+            if let (Some(_), Reason::Counter { gap, .. }) = (seen.address, reason) {
                 self.store.note_step(id, true);
+                self.store.chain_mut(at).step(gap);
             }
             self.bind(seen, at);
             return (at, reason);
@@ -292,7 +354,7 @@ impl Devices {
                 continue;
             }
             let twin = if self.store.device(chain.device).newest == at { 0.0 } else { TWIN_COST };
-            let score = continuity(gap, after_us, steady) + self.affinity(chain, seen, id) - twin;
+            let score = continuity(gap, after_us, steady, chain.stride) + self.affinity(chain, seen, id) - twin;
             if score >= LEAST_SCORE && best.is_none_or(|(most, ..)| score > most) {
                 let after_ms = u32::try_from(after_us.max(0) / 1000).unwrap_or(u32::MAX);
                 best = Some((score, at, Reason::Counter { gap, after_ms }));
@@ -307,39 +369,61 @@ impl Devices {
         let manner = |manners: Manners| if manners.fits(Manners::of(seen.manner)) { 0.0 } else { -2.0 };
         if seen.print.is_weak {
             return match () {
-                () if chain.is_global() && !device.weak.has(id) => -4.0,
                 () if chain.weak.has(id) => 0.5 + manner(chain.weak_manners),
                 () if device.weak.has(id) => 0.0,
-                () if device.weak.is_empty() => -1.0,
-                () => -3.0,
+                () if chain.full.is_empty() || chain.is_global() => -4.0,
+                () => chain.full.all().iter().map(|full| self.mating(*full, id)).fold(-4.0, f64::max),
             };
         }
         match () {
             () if chain.full.has(id) => manner(chain.full_manners),
-            () if !chain.full.is_empty() => -4.0,
+            () if !chain.full.is_empty() || seen.manner == Manner::Global => -4.0,
             () if device.full.has(id) => 0.5,
-            () if device.full.is_empty() => -0.5,
-            () => -1.0,
+            () => chain.weak.all().iter().map(|weak| self.mating(id, *weak)).fold(-4.0, f64::max),
         }
     }
 
-    /// The best device that was silent when the chains began and shares a fingerprint with them.
+    /// What is known of models with the fingerprint `full` sending `weak` ones too, as a logarithm.
+    fn mating(&self, full: u16, weak: u16) -> f64 {
+        match self.store.mates(full, weak) {
+            Some(true) => -0.5,
+            None => -1.5,
+            Some(false) => -3.0,
+        }
+    }
+
+    /// The best device that was silent when the chains began and may be the one that sent them: one that has shown
+    /// the same, or, where one side has only shown what many models share, one whose model may do so.
     fn silent_device(&self, wanted: &Wanted, not: Option<u32>) -> Option<u32> {
         let ids = if wanted.full.is_empty() { wanted.weak } else { wanted.full };
-        let mut best: Option<(f64, u32)> = None;
-        for &id in ids.all() {
-            for &at in self.store.devices_with(id) {
-                if Some(at) == not {
-                    continue;
-                }
-                if let Some(score) = self.suits(at, wanted)
-                    && best.is_none_or(|(most, _)| score > most)
-                {
-                    best = Some((score, at));
-                }
-            }
-        }
-        best.map(|(_, at)| at)
+        let same = ids.all().iter().flat_map(|id| self.store.devices_with(*id)).copied();
+        let same = same.filter_map(|at| Some((self.suits(at, wanted)?, at)));
+        let all = (0u32..).zip(&self.store.devices).take(STRANGERS).filter(|(_, device)| device.is_live);
+        let strangers = all.filter_map(|(at, device)| {
+            let score = self.strangeness(device, wanted)? + self.suits(at, wanted)?;
+            (score >= LEAST_STRANGER).then_some((score, at))
+        });
+        let best = |best: Option<(f64, u32)>, next: (f64, u32)| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        };
+        let same = same.filter(|(_, at)| Some(*at) != not).fold(None, best);
+        let found = match same {
+            Some(_) if !wanted.full.is_empty() => same,
+            _ => strangers.filter(|(_, at)| Some(*at) != not).fold(same, best),
+        };
+        found.map(|(_, at)| at)
+    }
+
+    /// What it costs to suppose that a device which has shown something else sent these chains. `None` if it cannot.
+    fn strangeness(&self, device: &Device, wanted: &Wanted) -> Option<f64> {
+        let (full, weak) = match (wanted.full.is_empty(), device.full.is_empty()) {
+            (true, false) => (&device.full, &wanted.weak),
+            (false, true) => (&wanted.full, &device.weak),
+            _ => return None,
+        };
+        let pairs = full.all().iter().flat_map(|full| weak.all().iter().map(|weak| self.mating(*full, *weak)));
+        pairs.reduce(f64::max)
     }
 
     /// How well a device suits chains, if it can be theirs at all.
@@ -352,7 +436,7 @@ impl Devices {
         let gap = wanted.sequence.wrapping_sub(newest.sequence) & 0xfff;
         let own = if wanted.full.is_empty() { newest.weak_manners } else { newest.full_manners };
         let manner = if own.fits(wanted.manners) { 0.0 } else { -2.0 };
-        Some(continuity(gap, after_us, 0.5) + manner)
+        Some(continuity(gap, after_us, 0.5, 0.0) + manner)
     }
 }
 

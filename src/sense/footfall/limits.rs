@@ -14,3 +14,7 @@ pub(super) const CANDIDATES: usize = 256;
 pub(super) const SEQUENCE_GAP: u16 = 512;
 /// After this long a frame counter says nothing any more, in microseconds.
 pub(super) const SEQUENCE_MEMORY_US: i64 = 30 * 60 * 1_000_000;
+/// Two devices of together more chains than this are not made one.
+pub(super) const UNITED: usize = 512;
+/// Devices that are looked at when nothing speaks for any of them.
+pub(super) const STRANGERS: usize = 1024;

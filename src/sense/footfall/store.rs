@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::chain::{Chain, Manners, Prints};
-use super::limits::{ADDRESSES, CANDIDATES, CHAINS, PRINTS, SEQUENCE_GAP};
+use super::limits::{ADDRESSES, CANDIDATES, CHAINS, PRINTS, SEQUENCE_GAP, UNITED};
 use super::print::Print;
 
 /// Pseudonyms and fingerprints are as good as random already.
@@ -49,10 +49,15 @@ pub(super) struct Device {
 #[derive(Debug, Default)]
 struct Known {
     devices: Vec<u32>,
+    /// Weak ones that devices with this one have shown.
+    mates: Prints,
     /// How often a new address went on with a frame counter, and how often not.
     steps: u32,
     jumps: u32,
 }
+
+/// After so many steps of a model without a weak fingerprint it is one that sends none.
+const ENOUGH_STEPS: u32 = 8;
 
 const BUCKETS: usize = 64;
 const PER_BUCKET: u16 = 64;
@@ -171,6 +176,16 @@ impl Store {
         (f64::from(known.steps) + 2.0) / (f64::from(known.steps) + f64::from(known.jumps) + 3.0)
     }
 
+    /// Whether devices with the fingerprint `full` send `weak` too; `None` while too little is known.
+    pub(super) fn mates(&self, full: u16, weak: u16) -> Option<bool> {
+        let known = &self.with_print[usize::from(full)];
+        match known.mates.has(weak) {
+            true => Some(true),
+            false if known.steps >= ENOUGH_STEPS => Some(false),
+            false => None,
+        }
+    }
+
     /// A new address with this fingerprint went on with a frame counter, or did not.
     pub(super) fn note_step(&mut self, print: u16, is_step: bool) {
         let known = &mut self.with_print[usize::from(print)];
@@ -208,6 +223,7 @@ impl Store {
             first_sequence: sequence,
             sequence,
             slot: 0,
+            stride: 0.0,
             last_print: 0,
             full: Prints::default(),
             weak: Prints::default(),
@@ -271,6 +287,40 @@ impl Store {
         (chain.is_live && chain.serial == serial).then_some(older)
     }
 
+    /// A device's chains, newest first; `None` if there are too many to look at.
+    fn chains_of(&self, device: u32) -> Option<Vec<u32>> {
+        let mut found = Vec::new();
+        let mut at = Some(self.device(device).newest);
+        while let Some(chain) = at {
+            if found.len() >= UNITED {
+                return None;
+            }
+            found.push(chain);
+            at = self.older(chain);
+        }
+        Some(found)
+    }
+
+    /// Makes two devices one if no chain of one spoke while a chain of the other did; `from` is gone then.
+    pub(super) fn unite(&mut self, into: u32, from: u32) -> bool {
+        let (Some(mut chains), Some(others)) = (self.chains_of(into), self.chains_of(from)) else { return false };
+        chains.extend(others);
+        if chains.len() > UNITED {
+            return false;
+        }
+        chains.sort_by_key(|at| std::cmp::Reverse(self.chain(*at).first_us));
+        let is_apart = chains.windows(2).all(|pair| self.chain(pair[1]).last_us < self.chain(pair[0]).first_us);
+        if is_apart {
+            for pair in chains.windows(2) {
+                self.chain_mut(pair[0]).older = Some((pair[1], self.chain(pair[1]).serial));
+            }
+            self.remove_device(from);
+            self.device_mut(into).newest = u32::MAX;
+            self.stack(into, chains[0], chains[chains.len() - 1]);
+        }
+        is_apart
+    }
+
     /// Puts chains, which are linked from `newest` down to `oldest`, on top of a device's own.
     pub(super) fn stack(&mut self, device: u32, newest: u32, oldest: u32) {
         let below = self.device(device).newest;
@@ -299,6 +349,9 @@ impl Store {
                 self.device_mut(device).weak.add(id);
                 self.with_print[usize::from(id)].devices.push(device);
             }
+        }
+        for &id in full.all() {
+            weak.all().iter().for_each(|mate| self.with_print[usize::from(id)].mates.add(*mate));
         }
         let (first_us, last_us) = (self.chain(at).first_us, self.chain(at).last_us);
         let known = self.device_mut(device);
