@@ -133,8 +133,9 @@ pub(super) fn continuity(gap: u16, after_us: i64, steady: f64, stride: f32) -> f
     let usual = f64::from(stride);
     let width = 2.0 + 0.25 * usual;
     let off = (f64::from(gap) - usual) / width;
-    let as_usual = if usual > 0.0 { (-0.5 * off * off).exp() / (2.5 * width) } else { near };
-    (4096.0 * steady * 0.5 * (near + as_usual) + (1.0 - steady)).ln()
+    let as_usual = (-0.5 * off * off).exp() / (2.5 * width);
+    let weight = if usual > 0.0 { 0.5 * (-after_s / 300.0).exp() } else { 0.0 };
+    (4096.0 * steady * ((1.0 - weight) * near + weight * as_usual) + (1.0 - steady)).ln()
 }
 
 #[cfg(test)]

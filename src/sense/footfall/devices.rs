@@ -11,9 +11,9 @@
 
 use super::chain::{Chain, Manners, Prints, continuity};
 use super::key::Pseudonym;
-use super::limits::{SEQUENCE_GAP, SEQUENCE_MEMORY_US, STRANGERS};
+use super::limits::{SEQUENCE_GAP, SEQUENCE_MEMORY_US};
 use super::print::{Manner, Print};
-use super::store::{Device, Store};
+use super::store::Store;
 
 /// One probe request, as far as devices are concerned.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +67,12 @@ pub struct Placed {
 const LEAST_SCORE: f64 = 1.0;
 /// What it costs to suppose one more device of a model, because a chain that a younger one had replaced goes on.
 const TWIN_COST: f64 = 1.5;
-/// A stranger is supposed to have sent a chain from this log-ratio on.
-const LEAST_STRANGER: f64 = -2.2;
+/// After this long an address below Android's company identifier is somebody else's, in microseconds.
+const LENT_US: i64 = 600_000_000;
+/// What it costs to suppose that a chain of which only a weak fingerprint is known is of a certain model.
+const NAMING_COST: f64 = 1.0;
+/// A silent device is supposed to have sent a chain from this log-ratio on: not against the manner of its addresses.
+const LEAST_SILENT: f64 = -1.5;
 /// A device that spoke this short a time ago is not silent, in microseconds.
 const SILENT_US: i64 = 300_000;
 
@@ -85,7 +89,6 @@ const COPY_US: i64 = 20_000;
 #[derive(Clone, Copy)]
 struct Wanted {
     full: Prints,
-    weak: Prints,
     manners: Manners,
     is_global: bool,
     from_us: i64,
@@ -111,7 +114,7 @@ impl Devices {
     /// Every remembered chain with its device.
     pub fn assignments(&self) -> impl Iterator<Item = (u32, u32)> {
         let live = self.store.chains.iter().filter(|chain| chain.is_live);
-        live.map(|chain| (chain.serial, self.store.device(chain.device).serial))
+        live.map(|chain| (chain.serial, self.store.device(self.store.host(chain.device)).serial))
     }
 
     /// How many chains and devices are remembered.
@@ -131,21 +134,17 @@ impl Devices {
         Placed { chain: self.store.chain(at).serial, reason }
     }
 
-    /// Whether a known address is another sender's by chance. Below Android's company identifier there are 2^24, and
-    /// radios that draw them badly.
+    /// Whether a known address is another sender's by chance. Below Android's company identifier there are 2^24, radios
+    /// draw them badly, and each lasts one scan.
     fn is_chance(&mut self, at: u32, seen: &Sighting) -> bool {
-        let gap = seen.sequence.wrapping_sub(self.store.chain(at).sequence) & 0xfff;
-        let is_usual = gap <= SEQUENCE_GAP || seen.manner != Manner::Android;
-        if is_usual || seen.at_us - self.store.chain(at).last_us < SILENT_US {
+        let after_us = seen.at_us - self.store.chain(at).last_us;
+        if seen.manner != Manner::Android || after_us < SILENT_US {
             return false;
         }
+        let gap = seen.sequence.wrapping_sub(self.store.chain(at).sequence) & 0xfff;
         let id = self.store.print_id(&seen.print);
-        self.continuation(seen, id).is_some_and(|(other, _)| other != at)
-    }
-
-    /// The index of a chain's device after the latest decision.
-    pub(super) fn device_at(&self, chain: u32) -> u32 {
-        self.store.chain(chain).device
+        let is_elsewhere = || self.continuation(seen, id).is_some_and(|(other, _)| other != at);
+        after_us > LENT_US || (gap > SEQUENCE_GAP && is_elsewhere())
     }
 
     /// The chain has spoken again.
@@ -172,12 +171,7 @@ impl Devices {
         if seen.print.is_weak {
             chain.weak.add(id);
             chain.weak_manners.add(Manners::of(seen.manner));
-            let is_news = !self.store.device(home).weak.has(id);
-            self.store.tell_device(at);
-            if is_news {
-                self.gather(home, id);
-            }
-            return;
+            return self.store.tell_device(at);
         }
         let is_first = chain.full.is_empty();
         chain.full.add(id);
@@ -190,16 +184,6 @@ impl Devices {
         self.store.tell_device(at);
         if !is_first && is_news && is_newest && self.store.older(at).is_none() {
             self.join(home, id);
-        }
-    }
-
-    /// A device turns out to send a weak fingerprint: devices of which nothing else is known are this one, unless they
-    /// spoke when it did.
-    fn gather(&mut self, home: u32, id: u16) {
-        let is_nameless = |at: &u32| *at != home && self.store.device(*at).full.is_empty();
-        let nameless: Vec<u32> = self.store.devices_with(id).iter().copied().filter(is_nameless).collect();
-        for other in nameless {
-            self.store.unite(home, other);
         }
     }
 
@@ -245,22 +229,8 @@ impl Devices {
             return self.store.stack(home, at, at);
         }
         let wanted = self.wanted(newest, oldest);
-        if self.store.chain(at).full.is_empty() && !wanted.full.is_empty() {
-            return self.leave(at, oldest);
-        }
         let home = self.silent_device(&wanted, Some(device)).unwrap_or_else(|| self.store.new_device(wanted.from_us));
         self.move_chains(device, newest, oldest, home);
-    }
-
-    /// A chain that only supposedly is the device's has spoken again after the device itself did: it goes. `above` is
-    /// the next younger chain.
-    fn leave(&mut self, at: u32, above: u32) {
-        let device = self.store.chain(at).device;
-        let below = self.store.chain(at).older;
-        self.store.chain_mut(above).older = below;
-        let wanted = self.wanted(at, at);
-        let home = self.silent_device(&wanted, Some(device)).unwrap_or_else(|| self.store.new_device(wanted.from_us));
-        self.store.stack(home, at, at);
     }
 
     /// Moves the chains from `newest` down to `oldest`, which are the top of `from`, on top of `to`.
@@ -281,7 +251,6 @@ impl Devices {
             at = older;
             let chain = self.store.chain(at);
             chain.full.all().iter().for_each(|id| wanted.full.add(*id));
-            chain.weak.all().iter().for_each(|id| wanted.weak.add(*id));
         }
         let chain = self.store.chain(at);
         Wanted { from_us: chain.first_us, sequence: chain.first_sequence, ..wanted }
@@ -290,8 +259,7 @@ impl Devices {
     fn wanted_by(&self, chain: &Chain) -> Wanted {
         Wanted {
             full: chain.full,
-            weak: chain.weak,
-            manners: if chain.full.is_empty() { chain.weak_manners } else { chain.full_manners },
+            manners: chain.full_manners,
             is_global: chain.is_global(),
             from_us: chain.first_us,
             sequence: chain.first_sequence,
@@ -372,58 +340,31 @@ impl Devices {
                 () if chain.weak.has(id) => 0.5 + manner(chain.weak_manners),
                 () if device.weak.has(id) => 0.0,
                 () if chain.full.is_empty() || chain.is_global() => -4.0,
-                () => chain.full.all().iter().map(|full| self.mating(*full, id)).fold(-4.0, f64::max),
+                () => chain.full.all().iter().map(|full| self.store.mating(*full, id)).fold(-4.0, f64::max),
             };
         }
         match () {
             () if chain.full.has(id) => manner(chain.full_manners),
             () if !chain.full.is_empty() || seen.manner == Manner::Global => -4.0,
             () if device.full.has(id) => 0.5,
-            () => chain.weak.all().iter().map(|weak| self.mating(id, *weak)).fold(-4.0, f64::max),
+            () => chain.weak.all().iter().map(|weak| self.store.mating(id, *weak)).fold(-4.0, f64::max) - NAMING_COST,
         }
     }
 
-    /// What is known of models with the fingerprint `full` sending `weak` ones too, as a logarithm.
-    fn mating(&self, full: u16, weak: u16) -> f64 {
-        match self.store.mates(full, weak) {
-            Some(true) => -0.5,
-            None => -1.5,
-            Some(false) => -3.0,
-        }
-    }
-
-    /// The best device that was silent when the chains began and may be the one that sent them: one that has shown
-    /// the same, or, where one side has only shown what many models share, one whose model may do so.
+    /// The best device that was silent when the chains began and has shown a fingerprint of theirs.
     fn silent_device(&self, wanted: &Wanted, not: Option<u32>) -> Option<u32> {
-        let ids = if wanted.full.is_empty() { wanted.weak } else { wanted.full };
-        let same = ids.all().iter().flat_map(|id| self.store.devices_with(*id)).copied();
-        let same = same.filter_map(|at| Some((self.suits(at, wanted)?, at)));
-        let all = (0u32..).zip(&self.store.devices).take(STRANGERS).filter(|(_, device)| device.is_live);
-        let strangers = all.filter_map(|(at, device)| {
-            let score = self.strangeness(device, wanted)? + self.suits(at, wanted)?;
-            (score >= LEAST_STRANGER).then_some((score, at))
-        });
-        let best = |best: Option<(f64, u32)>, next: (f64, u32)| match best {
-            Some(best) if best.0 >= next.0 => Some(best),
-            _ => Some(next),
-        };
-        let same = same.filter(|(_, at)| Some(*at) != not).fold(None, best);
-        let found = match same {
-            Some(_) if !wanted.full.is_empty() => same,
-            _ => strangers.filter(|(_, at)| Some(*at) != not).fold(same, best),
-        };
-        found.map(|(_, at)| at)
-    }
-
-    /// What it costs to suppose that a device which has shown something else sent these chains. `None` if it cannot.
-    fn strangeness(&self, device: &Device, wanted: &Wanted) -> Option<f64> {
-        let (full, weak) = match (wanted.full.is_empty(), device.full.is_empty()) {
-            (true, false) => (&device.full, &wanted.weak),
-            (false, true) => (&wanted.full, &device.weak),
-            _ => return None,
-        };
-        let pairs = full.all().iter().flat_map(|full| weak.all().iter().map(|weak| self.mating(*full, *weak)));
-        pairs.reduce(f64::max)
+        let mut best: Option<(f64, u32)> = None;
+        for at in wanted.full.all().iter().flat_map(|id| self.store.devices_with(*id)).copied() {
+            if Some(at) == not {
+                continue;
+            }
+            if let Some(score) = self.suits(at, wanted)
+                && best.is_none_or(|(most, _)| score > most)
+            {
+                best = Some((score, at));
+            }
+        }
+        best.map(|(_, at)| at)
     }
 
     /// How well a device suits chains, if it can be theirs at all.
@@ -434,9 +375,8 @@ impl Devices {
             return None;
         }
         let gap = wanted.sequence.wrapping_sub(newest.sequence) & 0xfff;
-        let own = if wanted.full.is_empty() { newest.weak_manners } else { newest.full_manners };
-        let manner = if own.fits(wanted.manners) { 0.0 } else { -2.0 };
-        Some(continuity(gap, after_us, 0.5, 0.0) + manner)
+        let manner = if newest.full_manners.fits(wanted.manners) { 0.0 } else { -2.0 };
+        Some(continuity(gap, after_us, 0.5, 0.0) + manner).filter(|score| *score > LEAST_SILENT)
     }
 }
 

@@ -16,5 +16,7 @@ pub(super) const SEQUENCE_GAP: u16 = 512;
 pub(super) const SEQUENCE_MEMORY_US: i64 = 30 * 60 * 1_000_000;
 /// Two devices of together more chains than this are not made one.
 pub(super) const UNITED: usize = 512;
-/// Devices that are looked at when nothing speaks for any of them.
-pub(super) const STRANGERS: usize = 1024;
+/// Nameless devices for which a host is sought at a time: the latest ones.
+pub(super) const LODGERS: usize = 512;
+/// Devices that may be a host: the latest ones.
+pub(super) const HOSTS: usize = 512;

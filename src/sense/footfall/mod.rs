@@ -3,6 +3,7 @@ mod chain;
 mod devices;
 mod key;
 mod limits;
+mod lodge;
 mod print;
 mod store;
 

@@ -40,6 +40,8 @@ pub(super) struct Device {
     pub(super) visit_us: i64,
     /// Strongest signal of the present visit, dBm.
     pub(super) visit_rssi_dbm: i8,
+    /// Of a device that has only shown what many models share: the device it is supposed to be, with its serial.
+    pub(super) host: Option<(u32, u32)>,
     /// The latest frame.
     pub(super) last_us: i64,
     pub(super) is_live: bool,
@@ -55,9 +57,6 @@ struct Known {
     steps: u32,
     jumps: u32,
 }
-
-/// After so many steps of a model without a weak fingerprint it is one that sends none.
-const ENOUGH_STEPS: u32 = 8;
 
 const BUCKETS: usize = 64;
 const PER_BUCKET: u16 = 64;
@@ -176,14 +175,11 @@ impl Store {
         (f64::from(known.steps) + 2.0) / (f64::from(known.steps) + f64::from(known.jumps) + 3.0)
     }
 
-    /// Whether devices with the fingerprint `full` send `weak` too; `None` while too little is known.
-    pub(super) fn mates(&self, full: u16, weak: u16) -> Option<bool> {
+    /// What is known of devices with the fingerprint `full` sending `weak` too, as a logarithm.
+    pub(super) fn mating(&self, full: u16, weak: u16) -> f64 {
         let known = &self.with_print[usize::from(full)];
-        match known.mates.has(weak) {
-            true => Some(true),
-            false if known.steps >= ENOUGH_STEPS => Some(false),
-            false => None,
-        }
+        let addresses = known.steps.saturating_add(known.jumps).min(10);
+        if known.mates.has(weak) { -0.5 } else { -1.5 - 0.1 * f64::from(addresses) }
     }
 
     /// A new address with this fingerprint went on with a frame counter, or did not.
@@ -191,6 +187,13 @@ impl Store {
         let known = &mut self.with_print[usize::from(print)];
         let count = if is_step { &mut known.steps } else { &mut known.jumps };
         *count = count.saturating_add(1);
+    }
+
+    /// The device that a device is supposed to be: itself, unless it lodges with one.
+    pub(super) fn host(&self, at: u32) -> u32 {
+        let host = self.device(at).host.filter(|_| self.device(at).full.is_empty());
+        host.filter(|(host, serial)| self.device(*host).is_live && self.device(*host).serial == *serial)
+            .map_or(at, |(host, _)| host)
     }
 
     /// A device without any chain yet.
@@ -202,6 +205,7 @@ impl Store {
             weak: Prints::default(),
             visit_us: at_us,
             visit_rssi_dbm: i8::MIN,
+            host: None,
             last_us: at_us,
             is_live: true,
         };
@@ -288,7 +292,7 @@ impl Store {
     }
 
     /// A device's chains, newest first; `None` if there are too many to look at.
-    fn chains_of(&self, device: u32) -> Option<Vec<u32>> {
+    pub(super) fn chains_of(&self, device: u32) -> Option<Vec<u32>> {
         let mut found = Vec::new();
         let mut at = Some(self.device(device).newest);
         while let Some(chain) = at {
@@ -390,7 +394,7 @@ impl Store {
             .collect();
         for at in gone {
             self.leave(at);
-            let (serial, device) = (self.chain(at).serial, self.device(self.chain(at).device).serial);
+            let (serial, device) = (self.chain(at).serial, self.device(self.host(self.chain(at).device)).serial);
             if let Some(forgotten) = &mut self.forgotten {
                 forgotten.push((serial, device));
             }
