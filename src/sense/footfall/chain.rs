@@ -28,14 +28,14 @@ impl Prints {
         self.all().iter().any(|id| other.has(*id))
     }
 
-    /// Remembers one more. When there is no room the latest gives way: the first ones are the usual ones.
-    pub(super) fn add(&mut self, id: u16) {
-        if self.has(id) {
-            return;
+    /// Remembers one more, if there is room; whether it is a new one.
+    pub(super) fn add(&mut self, id: u16) -> bool {
+        let is_new = !self.has(id) && usize::from(self.count) < PRINTS_OF_ONE;
+        if is_new {
+            self.ids[usize::from(self.count)] = id;
+            self.count += 1;
         }
-        let at = usize::from(self.count).min(PRINTS_OF_ONE - 1);
-        self.ids[at] = id;
-        self.count = self.count.saturating_add(1).min(PRINTS_OF_ONE as u8);
+        is_new
     }
 }
 
@@ -145,8 +145,9 @@ mod tests {
     #[test]
     fn prints_are_few_and_the_first_ones_stay() {
         let mut prints = Prints::default();
-        (0..20).for_each(|id| prints.add(id));
-        assert_eq!(prints.all(), [0, 1, 2, 3, 4, 5, 6, 19]);
+        let added = (0..20).filter(|id| prints.add(*id)).count();
+        assert_eq!((added, prints.all()), (PRINTS_OF_ONE, [0, 1, 2, 3, 4, 5, 6, 7].as_slice()));
+        assert!(!prints.add(3), "it is known");
         let mut other = Prints::default();
         assert!(!other.meets(&prints) && other.is_empty());
         other.add(3);

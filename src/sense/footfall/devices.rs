@@ -250,7 +250,9 @@ impl Devices {
             let Some(older) = self.store.older(at) else { break };
             at = older;
             let chain = self.store.chain(at);
-            chain.full.all().iter().for_each(|id| wanted.full.add(*id));
+            for id in chain.full.all() {
+                wanted.full.add(*id);
+            }
         }
         let chain = self.store.chain(at);
         Wanted { from_us: chain.first_us, sequence: chain.first_sequence, ..wanted }

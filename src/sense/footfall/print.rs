@@ -33,6 +33,8 @@ impl Manner {
 pub struct Print {
     /// Of ids, order and lasting contents.
     pub hash: u64,
+    /// Of ids and their order alone, with the company of vendor elements.
+    pub order: u64,
     /// Only rates and nothing else: many models look alike in it.
     pub is_weak: bool,
     /// The walk over the elements was cut short.
@@ -54,10 +56,11 @@ const MICROSOFT_8: [u8; 4] = [0x00, 0x50, 0xf2, 0x08];
 /// The fingerprint of a frame's elements; `seed` keeps hashes of different keys apart.
 #[inline]
 pub fn fingerprint(seed: u64, mut elements: Elements<'_>) -> Print {
-    let mut hash = seed;
+    let (mut hash, mut order) = (seed, seed);
     let (mut is_weak, mut unknown) = (true, 0);
     for element in elements.by_ref() {
         hash = mix(hash, u64::from(element.id));
+        order = mix(order, u64::from(element.id));
         if BARE.contains(&element.id) {
             if !matches!(element.id, SSID | CHANNEL) {
                 hash = mix_all(hash, element.body);
@@ -66,10 +69,14 @@ pub fn fingerprint(seed: u64, mut elements: Elements<'_>) -> Print {
         }
         is_weak = false;
         unknown += u32::from(!KNOWN.contains(&element.id));
-        hash = if element.id == VENDOR { mix_vendor(hash, element.body) } else { mix_all(hash, element.body) };
+        if element.id == VENDOR {
+            hash = mix_vendor(hash, element.body);
+            order = element.body.iter().take(3).fold(order, |order, byte| mix(order, u64::from(*byte)));
+        } else {
+            hash = mix_all(hash, element.body);
+        }
     }
-    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    Print { hash, is_weak, is_cut: elements.is_cut(), unknown }
+    Print { hash: finish(hash), order: finish(order), is_weak, is_cut: elements.is_cut(), unknown }
 }
 
 fn mix_vendor(hash: u64, body: &[u8]) -> u64 {
@@ -96,4 +103,9 @@ fn mix_all(hash: u64, bytes: &[u8]) -> u64 {
 #[inline]
 fn mix(hash: u64, word: u64) -> u64 {
     (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn finish(hash: u64) -> u64 {
+    let hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^ hash >> 32
 }

@@ -343,19 +343,19 @@ impl Store {
     pub(super) fn tell_device(&mut self, at: u32) {
         let (device, full, weak) = (self.chain(at).device, self.chain(at).full, self.chain(at).weak);
         for &id in full.all() {
-            if !self.device(device).full.has(id) {
-                self.device_mut(device).full.add(id);
+            if self.device_mut(device).full.add(id) {
                 self.with_print[usize::from(id)].devices.push(device);
             }
         }
         for &id in weak.all() {
-            if !self.device(device).weak.has(id) {
-                self.device_mut(device).weak.add(id);
+            if self.device_mut(device).weak.add(id) {
                 self.with_print[usize::from(id)].devices.push(device);
             }
         }
         for &id in full.all() {
-            weak.all().iter().for_each(|mate| self.with_print[usize::from(id)].mates.add(*mate));
+            for mate in weak.all() {
+                self.with_print[usize::from(id)].mates.add(*mate);
+            }
         }
         let (first_us, last_us) = (self.chain(at).first_us, self.chain(at).last_us);
         let known = self.device_mut(device);
