@@ -13,6 +13,8 @@
 //! | `clock` | `types` |
 //! | `backoff` | `types clock` |
 //! | `wire` | `types` |
+//! | `sense` | `types wire` |
+//! | `sense` | `types wire` |
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |
 //! | `device` | `types clock wire observe` |
@@ -41,6 +43,8 @@ pub mod devices;
 pub mod journal;
 pub mod observe;
 pub mod router;
+pub mod sense;
+pub mod sense;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod supervise;

@@ -216,7 +216,6 @@ impl Devices {
 
     /// A chain spoke again after younger chains were counted to its device: they are another's.
     fn part(&mut self, at: u32) {
-        if std::env::var("TRACE").is_ok(){let (c,n)=(self.store.chain(at).clone(),self.store.chain(self.store.device(self.store.chain(at).device).newest).clone());println!("PART chain {} [{} {}] f{:?} w{:?} seq {} from newest {} [{} {}] f{:?} w{:?} seq {}..{}",c.serial,c.first_us/1000,c.last_us/1000,c.full.all(),c.weak.all(),c.sequence,n.serial,n.first_us/1000,n.last_us/1000,n.full.all(),n.weak.all(),n.first_sequence,n.sequence);}
         let device = self.store.chain(at).device;
         let newest = self.store.device(device).newest;
         let mut oldest = newest;

@@ -68,9 +68,10 @@ impl Devices {
         let mut groups: Vec<Host> = Vec::new();
         for lodger in lodgers {
             let fits = |group: &Host| group.weak.meets(&lodger.weak) && group.weak_manners.fits(lodger.manners);
-            let group = groups.iter_mut().filter(|group| fits(group)).find_map(|group| {
-                take_in(group, lodger.stay).then_some(group.device)
-            });
+            let group = groups
+                .iter_mut()
+                .filter(|group| fits(group))
+                .find_map(|group| take_in(group, lodger.stay).then_some(group.device));
             match group {
                 Some(host) => self.lodge(lodger.device, host),
                 None => {
