@@ -35,7 +35,8 @@ mod tests {
     #[test]
     fn codes_addresses_logins_and_tokens_go_and_the_rest_stays() {
         let text = "2026-11-25T04:19:56.123456Z WARN rtsp://admin:secret@10.0.0.7/1 aa:bb:cc:dd:ee:ff \
-                    00-11-22-33-44-55 134567890123456789 M12345678 eyJhbGciOiJFZERTQSJ9eyJqdGki id=6f1c2b9e-4d3a-4f5b-9c7d-8e0f1a2b3c4d";
+                    00-11-22-33-44-55 134567890123456789 M12345678 eyJhbGciOiJFZERTQSJ9eyJqdGki \
+                    id=6f1c2b9e-4d3a-4f5b-9c7d-8e0f1a2b3c4d";
         let expected = "2026-11-25T04:19:56.123456Z WARN rtsp://***@10.0.0.7/1 <hardware address> <hardware address> \
                         <18 characters> M<8 characters> <28 characters> id=6f1c2b9e-4d3a-4f5b-9c7d-8e0f1a2b3c4d";
         assert_eq!(redacted(text), expected);

@@ -74,8 +74,14 @@ impl Mosquitto {
     /// Stops it in good order: what it has acknowledged and not yet handed on is on its disk.
     pub(crate) fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        kill_process(pid_of(&child), Signal::TERM).unwrap();
-        wait_until("mosquitto ends", Duration::from_secs(20), || child.try_wait().unwrap().is_some());
+        // It listens before it is ready to end: what it is told in between, it forgets. So it is told again.
+        wait_until("mosquitto ends", Duration::from_secs(20), || {
+            let ended = child.try_wait().unwrap().is_some();
+            if !ended {
+                kill_process(pid_of(&child), Signal::TERM).unwrap();
+            }
+            ended
+        });
     }
 }
 
