@@ -8,7 +8,7 @@ pub fn fuzz_decode(data: &[u8]) -> usize {
     [Link::Bare, Link::Radiotap]
         .into_iter()
         .filter_map(|link| decode(link, data).ok())
-        .map(|probe| probe.elements.map(|element| element.body.len().min(1)).count())
+        .map(|probe| probe.elements.filter(|element| element.body.len() <= 255).count())
         .sum()
 }
 

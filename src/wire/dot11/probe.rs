@@ -41,6 +41,11 @@ impl Address {
     pub fn is_android(self) -> bool {
         matches!(self.0, [0xda, 0xa1, 0x19, ..] | [0x92, 0x68, 0xc3, ..])
     }
+
+    /// Whether it is `02:00:00:00:00:00`, which iPhones put into many probe requests and which names none of them.
+    pub fn is_shared(self) -> bool {
+        self.0 == [2, 0, 0, 0, 0, 0]
+    }
 }
 
 impl std::fmt::Debug for Address {

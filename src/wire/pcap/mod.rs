@@ -150,6 +150,8 @@ impl<R: Read> Capture<R> {
         let link = match order.u32([a, b, c, d]) & 0xffff {
             127 => Link::Radiotap,
             105 => Link::Bare,
+            // A capture that never heard anything may carry its tool's default.
+            _ if fill(&mut source, &mut [0])? == 0 => Link::Bare,
             other => return Err(PcapError::Link(other)),
         };
         Ok(Self { source, order, is_nano, link, records: 0, buffer: Vec::new() })

@@ -38,7 +38,7 @@ fn big_endian_and_nanoseconds_are_read() {
 
 #[test]
 fn what_is_no_capture_of_ours_is_refused_by_name() {
-    let mut ethernet = capture(&[]);
+    let mut ethernet = capture(&[(1, b"abc")]);
     ethernet[20] = 1;
     assert!(matches!(read(&ethernet), Err(PcapError::Link(1))));
     let mut old = capture(&[]);
@@ -47,6 +47,13 @@ fn what_is_no_capture_of_ours_is_refused_by_name() {
     assert!(matches!(read(&[0x0a, 0x0d, 0x0d, 0x0a, 0, 0]), Err(PcapError::Pcapng)));
     assert!(matches!(read(b"hello, this is a text"), Err(PcapError::NotPcap)));
     assert!(matches!(read(b""), Err(PcapError::NotPcap)));
+}
+
+#[test]
+fn an_empty_capture_of_another_link_type_is_empty() {
+    let mut ethernet = capture(&[]);
+    ethernet[20] = 1;
+    assert!(read(&ethernet).unwrap().is_empty());
 }
 
 #[test]
