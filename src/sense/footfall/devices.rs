@@ -57,7 +57,7 @@ pub enum Reason {
 /// To which chain a frame was counted, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placed {
-    /// The chain's number; ask [`Devices::device_of`] at the end, when later frames have had their say.
+    /// The chain's number; ask [`Devices::assignments`] at the end, when later frames have had their say.
     pub chain: u32,
     /// Why.
     pub reason: Reason,
