@@ -13,6 +13,7 @@
 //! | `clock` | `types` |
 //! | `backoff` | `types clock` |
 //! | `wire` | `types` |
+//! | `sense` | `types wire` |
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |
 //! | `device` | `types clock wire observe` |
@@ -41,6 +42,7 @@ pub mod devices;
 pub mod journal;
 pub mod observe;
 pub mod router;
+pub mod sense;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod supervise;

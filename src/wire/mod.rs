@@ -9,6 +9,8 @@
 //! nothing else.
 
 pub mod cloud;
+pub mod dot11;
+pub mod pcap;
 pub mod scan;
 mod showing;
 

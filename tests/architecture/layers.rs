@@ -132,6 +132,7 @@ fn the_layer_table_is_the_one_that_was_decided() {
         ("types", ""),
         ("clock", "types"),
         ("wire", "types"),
+        ("sense", "types wire"),
         ("transport", "types"),
         ("observe", "clock types"),
         ("device", "clock observe types wire"),
