@@ -5,12 +5,12 @@
 //!                       └─▶ Question ── the issuer's key? redeemed before? ──▶ Redeem::answer ─▶ redeemed │ refused
 //! ```
 //!
-//! What has been redeemed is remembered under the coupon's issuer and name for a week longer than the coupon is valid: a
-//! clock that was set back does not bring it to life again. The issuers' keys are kept the same way until their time is
-//! over. All stations of a gateway share both.
+//! What has been redeemed is remembered under the coupon's issuer and name for a week longer than the coupon is valid:
+//! a clock that was set back does not bring it to life again. The issuers' keys are kept the same way until their time
+//! is over. All stations of a gateway share both.
 //!
-//! A scan counts for [`FRESH`]: one that waited longer, because the power went behind it, is passed over. The shopper has
-//! left or scans again, and a coupon that nobody was served for stays good.
+//! A scan counts for [`FRESH`]: one that waited longer, because the power went behind it, is passed over. The shopper
+//! has left or scans again, and a coupon that nobody was served for stays good.
 
 use std::time::Duration;
 
@@ -126,7 +126,8 @@ impl Redeem {
     }
 }
 
-/// Within one boot the uptime tells, whatever the wall clock does; across boots a wall clock that was right at both ends.
+/// Within one boot the uptime tells, whatever the wall clock does; across boots a wall clock that was right at both
+/// ends.
 fn is_fresh(shown: &Stamp, now: &Stamp) -> bool {
     if shown.boot == now.boot {
         return now.up.saturating_sub(shown.up) <= FRESH;
@@ -169,6 +170,12 @@ fn read_key(id: &KeyId, bytes: &[u8]) -> Option<IssuerKey> {
     let time = |bytes: [u8; 8]| Timestamp::from_unix_ms(i64::from_be_bytes(bytes));
     let (from, until) = (time(*from), time(until.try_into().ok()?));
     Some(IssuerKey { id: id.clone(), ed25519: *ed25519, from, until })
+}
+
+/// A coupon, for the tests of whoever runs the flow.
+#[cfg(test)]
+pub(crate) fn signed_coupon(claims: &CouponClaims, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> String {
+    crate::wire::coupon::issue_jws(claims, sign)
 }
 
 #[cfg(test)]

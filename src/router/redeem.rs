@@ -50,7 +50,8 @@ impl Redeemer {
         Self { journal, clock, desks }
     }
 
-    /// Runs until `stop`. A journal that cannot read or write for the moment is waited for; only a closed one ends this.
+    /// Runs until `stop`. A journal that cannot read or write for the moment is waited for; only a closed one ends
+    /// this.
     pub async fn run(self, stop: CancellationToken) -> Result<(), JournalError> {
         let mut head = self.journal.head();
         let mut place = None;

@@ -6,13 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::clock::Clock;
-use crate::flow::redeem::{Redeem, keep_keys};
+use crate::flow::redeem::{Redeem, keep_keys, signed_coupon};
 use crate::journal::{Effects, Journal, Settings};
 use crate::types::{
     CodeKind, CodeScanned, Counter, CouponClaims, CouponId, CouponKeys, CouponKind, CouponRefusal, CouponValue,
     GatewayId, IssuerId, IssuerKey, KeyId, Observation, StationId, StoreId, Timestamp, Verdict,
 };
-use crate::wire::coupon::issue_jws;
 
 const NOW_MS: i64 = 1_763_776_800_000;
 
@@ -52,7 +51,7 @@ fn coupon(id: &str) -> String {
         kind: CouponKind::Coupon,
         value: CouponValue::Minor(1),
     };
-    issue_jws(&claims, |bytes| signer().sign(bytes).as_ref().try_into().unwrap())
+    signed_coupon(&claims, |bytes| signer().sign(bytes).as_ref().try_into().unwrap())
 }
 
 /// A journal on disk, and whoever redeems what is scanned.

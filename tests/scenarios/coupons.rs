@@ -1,5 +1,5 @@
-//! Coupons at a till that has no network to ask: keys come down the line once, then every verdict falls in the shop. The
-//! coupons are made by the built binary, the scanner is a real terminal line, and the truth is what the cloud receives.
+//! Coupons at a till that asks nobody: keys come down the line once, then every verdict falls in the shop. The coupons
+//! are made by the built binary, the scanner is a real terminal line, and the truth is what the cloud receives.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -32,7 +32,7 @@ enum What {
     Issue(issue::Args),
     /// Say what a gateway would say to a coupon that was not redeemed before. Ends with 1 when it would refuse.
     #[command(
-        after_help = "Example:\n  smartstore coupon verify \"$COUPON\" --keys keys.json --store hz-wulin-001 --gateway gw-1"
+        after_help = "Example:\n  smartstore coupon verify \"$COUPON\" --keys keys.json --store hz-1 --gateway gw-1"
     )]
     Verify(verify::Args),
 }

@@ -6,8 +6,8 @@ const EDDSA: &str = "eyJhbGciOiJFZERTQSJ9";
 use super::{base45, base64url, verify};
 use crate::types::{Counter, CouponClock, CouponRefusal, GatewayId, KeyRing, StoreId, Timestamp};
 
-/// Reads bytes as a coupon of either form, and as the inside of either. Without a key nothing can be good: says how many
-/// were built as a coupon is.
+/// Reads bytes as a coupon of either form, and as the inside of either. Without a key nothing can be good: says how
+/// many were built as a coupon is.
 #[doc(hidden)]
 pub fn fuzz_coupon(data: &[u8]) -> usize {
     let (Ok(store), Ok(gateway)) = (StoreId::new("s"), GatewayId::new("g")) else { return 0 };

@@ -239,7 +239,8 @@ fn headers_that_would_change_the_meaning_are_refused() {
 fn the_key_may_be_named_in_the_claims_but_not_two_keys() {
     let claims = |kid: &str| {
         format!(
-            r#"{{"iss":"brand.example",{kid}"jti":"1","aud":["x","hz-wulin-001"],"nbf":0,"exp":1995910400,"kind":"coupon","value":"a"}}"#
+            r#"{{"iss":"brand.example",{kid}"jti":"1","aud":["x","hz-wulin-001"],"nbf":0,"exp":1995910400,
+                "kind":"coupon","value":"a"}}"#
         )
     };
     assert!(verdict(&jws(r#"{"alg":"EdDSA"}"#, &claims(r#""kid":"2026-11","#))).is_ok());

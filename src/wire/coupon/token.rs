@@ -46,8 +46,8 @@ impl Token {
         &self.claims.id
     }
 
-    /// Judges it at a counter, with the key of its issuer and name, if that is known there. That it has not been redeemed
-    /// before is for the caller to know.
+    /// Judges it at a counter, with the key of its issuer and name, if that is known there. That it has not been
+    /// redeemed before is for the caller to know.
     ///
     /// # Errors
     /// The first check that fails, in the order of [`CouponRefusal`].
