@@ -281,5 +281,5 @@ fn the_examples_of_the_page_are_the_golden_files() {
         let golden: Value = serde_json::from_str(&std::fs::read_to_string(root.join(name)).unwrap()).unwrap();
         assert_eq!(example, golden, "{name}");
     }
-    assert_eq!(blocks.len(), 8, "seven examples");
+    assert_eq!(blocks.len(), 10, "nine examples");
 }
