@@ -26,6 +26,8 @@ mod cloud;
 mod cloud_configuration;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/coupons.rs"]
+mod coupons;
 #[path = "scenarios/daemon.rs"]
 mod daemon;
 #[path = "scenarios/demo.rs"]

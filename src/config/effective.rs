@@ -133,7 +133,9 @@ fn devices(store: &Store) -> Vec<Device> {
 fn stations(store: &Store) -> Vec<Keys> {
     let station = |station: &Station| {
         let roles = station.roles.iter().map(|(role, device)| (role.as_str(), device.to_string()));
-        roles.chain([("id", station.id.to_string()), ("flow", station.flow.as_str().to_owned())]).collect()
+        let unsynced = station.unsynced_allowed.then(|| ("unsynced", "accept".to_owned()));
+        let own = [("id", station.id.to_string()), ("flow", station.flow.as_str().to_owned())];
+        roles.chain(own).chain(unsynced).collect()
     };
     store.stations.iter().map(station).collect()
 }

@@ -196,6 +196,10 @@ pub(super) struct RawStation {
     /// The device that counts people (door).
     #[schemars(with = "Option<String>")]
     pub(super) counter: Text,
+    /// Whether coupons are taken while the gateway's clock is not known to be right (redeem): "refuse", unless it says
+    /// "accept".
+    #[schemars(with = "Option<String>", extend("enum" = ["refuse", "accept"]))]
+    pub(super) unsynced: Text,
 }
 
 /// The facts of one hardware model, each taken from its datasheet.

@@ -296,4 +296,6 @@ pub struct Station {
     pub flow: Flow,
     /// Who does what.
     pub roles: BTreeMap<Role, DeviceId>,
+    /// Whether coupons are taken while the clock is not known to be right (`unsynced = "accept"`, of `redeem` only).
+    pub unsynced_allowed: bool,
 }

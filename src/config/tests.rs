@@ -310,6 +310,24 @@ fn mistakes_of_stations_are_located() {
 }
 
 #[test]
+fn a_redeem_station_says_what_becomes_of_coupons_without_a_clock() {
+    let with = |station: &str| format!("{HEAD}{}[[station]]\nid = \"r\"\n{station}", scanner());
+    let redeem = "flow = \"redeem\"\nscanner = \"sc\"\n";
+    let allowed = |text: &str| load_text_here(text).unwrap().store.stations[0].unsynced_allowed;
+    assert!(!allowed(&with(redeem)));
+    assert!(!allowed(&with(&format!("{redeem}unsynced = \"refuse\"\n"))));
+    let accepting = with(&format!("{redeem}unsynced = \"accept\"\n"));
+    assert!(allowed(&accepting));
+    let effective = load_text_here(&accepting).unwrap().store.to_toml().unwrap();
+    assert!(effective.contains("unsynced = \"accept\""), "{effective}");
+    let wrong = with(&format!("{redeem}unsynced = \"maybe\"\n"));
+    assert_found("no such way", &wrong, &[("invalid-value", 14, 12)]);
+    let door = with("flow = \"shelf\"\nscanner = \"sc\"\nunsynced = \"accept\"\n");
+    let refused = load_text_here(&door).unwrap_err();
+    assert!(refused.diagnostics.iter().any(|found| found.code == "unknown-role"), "{:?}", refused.diagnostics);
+}
+
+#[test]
 fn one_machine_may_sell_and_sample() {
     let devices = scanner() + &device("vm", "vending/test", "serial:/dev/b");
     let station =

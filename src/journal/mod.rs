@@ -328,11 +328,13 @@ impl Journal {
         self.write(None, events, move |group| group.advance(&reader, row, &effects)).await
     }
 
-    /// Changes keys of `owner`'s state; answers when that is on disk.
-    pub async fn remember(&self, owner: &str, changes: Vec<Change>) -> Result<(), JournalError> {
-        cursor::check_lengths(owner, &changes)?;
+    /// Stores what an owner wants stored without having read anything for it, all or nothing: no cursor moves. Rows of
+    /// the stored events.
+    pub async fn keep(&self, owner: &str, effects: Effects) -> Result<Vec<Row>, JournalError> {
+        cursor::check_lengths(owner, &effects.state)?;
         let owner = owner.to_owned();
-        self.write(None, 0, move |group| group.remember(&owner, &changes)).await
+        let events = effects.events.len() + effects.commands.len();
+        self.write(None, events, move |group| group.keep_effects(&owner, &effects)).await
     }
 
     /// How far a reader has come; 0 at first.

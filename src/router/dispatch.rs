@@ -8,11 +8,13 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::redeem::{OWNER, change};
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalError};
+use crate::flow::redeem::keep_keys;
+use crate::journal::{Effects, Journal, JournalError};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, DeviceId, Draft, Ended, Observation,
-    Origin, Outcome, Reason,
+    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, CouponKeys, DeviceId, Draft, Ended,
+    Observation, Origin, Outcome, Reason,
 };
 
 /// How long to wait before a command that could not be handed over is looked at again, if nothing wakes us before.
@@ -94,6 +96,8 @@ enum Decision {
     HandOver,
     /// The device's driver is started anew.
     Restart,
+    /// Keys of coupons are kept.
+    Keep(CouponKeys),
 }
 
 impl Dispatcher {
@@ -182,6 +186,7 @@ impl Dispatcher {
                 }
                 self.end(command, Ended::Done).await?;
             }
+            Decision::Keep(keys) => self.keep(command, &keys).await?,
             Decision::HandOver => return self.hand_over(command, dispatched_before).await,
         }
         Ok(true)
@@ -197,6 +202,9 @@ impl Dispatcher {
             return Decision::End(Ended::Expired);
         }
         let to_gateway = command.device.is_none();
+        if let Action::CouponKeys(keys) = &command.action {
+            return if to_gateway { Decision::Keep(keys.clone()) } else { refused("bad-device") };
+        }
         match self.targets.get(&command.device) {
             Some(_) if !to_gateway && command.action == Action::DeviceRestart => Decision::Restart,
             Some(target) if target.can.contains(&command.action.kind()) => Decision::HandOver,
@@ -221,15 +229,25 @@ impl Dispatcher {
         if dispatched_before { Ok(()) } else { self.journal.step_dispatched(&command.id).await }
     }
 
+    /// Keeps keys and ends the command that brought them, all or nothing.
+    async fn keep(&self, command: &Command, keys: &CouponKeys) -> Result<(), JournalError> {
+        let state = keep_keys(keys).into_iter().map(change).collect();
+        let events = vec![self.outcome(command, Ended::Done)];
+        self.journal.keep(OWNER, Effects { events, commands: Vec::new(), state }).await.map(|_| ())
+    }
+
     async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
+        self.journal.append(vec![self.outcome(command, ended)]).await.map(|_| ())
+    }
+
+    fn outcome(&self, command: &Command, ended: Ended) -> Draft {
         let outcome = Outcome { command: command.id.clone(), ended };
-        let draft = Draft {
+        Draft {
             id: self.clock.event_id(),
             device: command.device.clone(),
             at: self.clock.stamp(),
             cause: Some(Cause::Command(command.id.clone())),
             body: Body::Observed(Observation::Ended(outcome)),
-        };
-        self.journal.append(vec![draft]).await.map(|_| ())
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What the journal holds.
 
-use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Row, Seq, Stamp};
+use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Redemption, Row, Seq, Stamp};
 
 /// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
 /// cloud and what may be dropped when the disk fills.
@@ -130,14 +130,17 @@ pub enum Notice {
         /// Its text: the parts one after the other are a JSON document.
         text: String,
     },
+    /// A coupon was shown at a station.
+    Coupon(Redemption),
 }
 
 impl Notice {
     /// See [`Observation::class`].
     pub const fn class(&self) -> Class {
         match self {
+            Self::Coupon(_) => Class::Money,
             Self::Diagnostics { .. } => Class::Telemetry,
-            _ => Class::Record,
+            Self::Opened { .. } | Self::Dropped { .. } | Self::Health(_) | Self::ConfigApplied { .. } => Class::Record,
         }
     }
 }

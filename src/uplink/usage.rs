@@ -13,7 +13,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Shared, UplinkError, limits};
-use crate::journal::{Change, Journal, JournalError};
+use crate::journal::{Change, Effects, Journal, JournalError};
 use crate::types::Timestamp;
 
 /// Whose state it is in the journal, and what its keys begin with.
@@ -183,13 +183,14 @@ impl<'a> Book<'a> {
         let key = format!("{KEY}{}", self.day);
         let expires = Some(self.shared.clock.wall().0.plus(limits::USAGE_MEMORY));
         let change = Change { key, value: Some(self.today.written()), expires };
-        match self.shared.journal.remember(USAGE_OWNER, vec![change]).await {
+        let effects = Effects { state: vec![change], ..Effects::default() };
+        match self.shared.journal.keep(USAGE_OWNER, effects).await {
             Err(JournalError::Closed) => return Err(JournalError::Closed),
             Err(error) => {
                 tracing::debug!(%error, "the data usage could not be kept");
                 self.unwritten_since = Some(self.shared.clock.now());
             }
-            Ok(()) => {
+            Ok(_no_events) => {
                 *self.shared.booked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = self.seen;
                 self.unwritten_since = None;
             }

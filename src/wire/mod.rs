@@ -9,6 +9,7 @@
 //! nothing else.
 
 pub mod cloud;
+pub mod coupon;
 pub mod dot11;
 pub mod pcap;
 pub mod scan;

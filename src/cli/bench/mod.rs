@@ -1,5 +1,6 @@
 //! `smartstore bench`: repeatable measurements, each beside its limit in the same run.
 
+mod coupon;
 mod idle;
 mod scanner;
 mod uplink;
@@ -25,6 +26,8 @@ pub(super) struct Args {
 enum What {
     /// From the last byte of a code on a serial line to its event on disk, and what an idle daemon costs.
     Scanner(scanner::Args),
+    /// Verifying a coupon and asking whether it was redeemed, beside the bare signature check.
+    Coupon(coupon::Args),
     /// Durable events a second and commit latency, beside a bare `SQLite` loop.
     Journal(JournalArgs),
     /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a bridge and the client alone.
@@ -48,6 +51,7 @@ struct JournalArgs {
 pub(super) fn run(args: &Args) -> ExitCode {
     let done = match &args.what {
         What::Scanner(args) => scanner::run(args),
+        What::Coupon(args) => coupon::run(args),
         What::Journal(args) => journal(args),
         What::Uplink(args) => uplink::run(args),
     };

@@ -138,7 +138,7 @@ impl<M: Machine<Action = ScanAction, Observation = Heard>> Machine for Classifie
             Input::Action(Assigned { command, action: Action::ScanTrigger { on }, .. }) => {
                 Input::Action(ScanAction::Trigger { command, on })
             }
-            Input::Action(Assigned { command, action: Action::DeviceRestart | Action::Diagnostics, .. }) => {
+            Input::Action(Assigned { command, .. }) => {
                 self.refused = Some(Outcome { command, ended: Ended::Refused(Reason::new("not-supported")) });
                 return Ok(());
             }

@@ -28,9 +28,12 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 10] = golden![
+const EVENTS: [(&str, &str); 13] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
+    "coupon.redeemed.v1.json",
+    "coupon.refused.v1.json",
+    "coupon.refused.v1.minimal.json",
     "scan.code.v1.json",
     "scan.code.v1.minimal.json",
     "device.health.v1.json",
@@ -41,8 +44,12 @@ const EVENTS: [(&str, &str); 10] = golden![
     "diagnostics.chunk.v1.json",
 ];
 const STATUS: [(&str, &str); 3] = golden!["status.online.json", "status.offline.json", "status.online.zstd.json"];
-const COMMANDS: [(&str, &str); 3] =
-    golden!["command.scan.trigger.json", "command.device.restart.json", "command.diagnostics.json"];
+const COMMANDS: [(&str, &str); 4] = golden![
+    "command.scan.trigger.json",
+    "command.device.restart.json",
+    "command.diagnostics.json",
+    "command.coupon.keys.json",
+];
 const DESIRED: [(&str, &str); 1] = golden!["config.desired.json"];
 const REPORTED: [(&str, &str); 4] = golden![
     "config.reported.applied.json",
@@ -287,8 +294,15 @@ mod tests {
             let examples = document["components"]["messages"][key]["examples"].as_array().cloned();
             examples.unwrap_or_default().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(examples("events-money"), ["command.ended.v1", "command.ended.v1.done"]);
-        assert_eq!(examples("events-record").len(), EVENTS.len() - 3);
+        let money = [
+            "command.ended.v1",
+            "command.ended.v1.done",
+            "coupon.redeemed.v1",
+            "coupon.refused.v1",
+            "coupon.refused.v1.minimal",
+        ];
+        assert_eq!(examples("events-money"), money);
+        assert_eq!(examples("events-record").len(), EVENTS.len() - money.len() - 1);
         assert_eq!(examples("events-telemetry"), ["diagnostics.chunk.v1"]);
         assert_eq!(
             examples("config-desired").len() + examples("config-reported").len(),

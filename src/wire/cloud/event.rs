@@ -143,9 +143,20 @@ fn subject<'a>(body: &'a Body, device: Option<&'a DeviceId>) -> Option<&'a Devic
 
 fn typed(body: &Body) -> (&'static str, Data<'_>) {
     match body {
-        Body::Observed(Observation::Code(code)) => ("scan.code.v1", Data::ScanCode(code.into())),
-        Body::Observed(Observation::Ended(outcome)) => ("command.ended.v1", Data::CommandEnded(outcome.into())),
+        Body::Observed(said) => observation(said),
         Body::Noticed(said) => notice(said),
+    }
+}
+
+fn observation(observation: &Observation) -> (&'static str, Data<'_>) {
+    match observation {
+        Observation::Code(code) => ("scan.code.v1", Data::ScanCode(code.into())),
+        Observation::Ended(outcome) => ("command.ended.v1", Data::CommandEnded(outcome.into())),
+        Observation::Sale(step) => ("vend.sale.v1", Data::VendSale(step.into())),
+        Observation::Stock(stock) => ("vend.stock.v1", Data::VendStock(stock.into())),
+        Observation::Machine(status) => ("vend.machine.v1", Data::VendMachine(Box::new((&**status).into()))),
+        Observation::Selection(selection) => ("vend.selection.v1", Data::VendSelection(selection.into())),
+        Observation::Cash(cash) => ("vend.cash.v1", Data::VendCash(cash.into())),
     }
 }
 

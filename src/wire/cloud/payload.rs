@@ -6,9 +6,11 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
+use super::vending::{VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1};
 use crate::types::{
     BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Encoding, Epoch, EventId, HealthChange, Level, Notice,
-    OpenReason, Outcome, Timestamp,
+    OpenReason, Outcome, Redemption, Timestamp, Verdict,
 };
 
 /// Writes what `Display` shows as a JSON string, without a `String` between.
@@ -84,6 +86,13 @@ pub(super) struct EventV1<'a> {
 pub(super) enum Data<'a> {
     ScanCode(ScanCodeV1<'a>),
     CommandEnded(CommandEndedV1<'a>),
+    VendSale(VendSaleV1<'a>),
+    VendStock(VendStockV1),
+    VendMachine(Box<VendMachineV1<'a>>),
+    VendSelection(VendSelectionV1),
+    VendCash(VendCashV1<'a>),
+    CouponRedeemed(Box<CouponRedeemedV1<'a>>),
+    CouponRefused(Box<CouponRefusedV1<'a>>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),
@@ -251,6 +260,20 @@ pub(super) fn notice(notice: &Notice) -> (&'static str, Data<'_>) {
         Notice::Diagnostics { bundle, part, of, text } => {
             let data = DiagnosticsChunkV1 { bundle: *bundle, part: *part, of: *of, text };
             ("diagnostics.chunk.v1", Data::DiagnosticsChunk(data))
+        }
+        Notice::Coupon(redemption) => coupon(redemption),
+    }
+}
+
+fn coupon(of: &Redemption) -> (&'static str, Data<'_>) {
+    let station = of.station.as_str();
+    match &of.verdict {
+        Verdict::Redeemed(claims) => {
+            ("coupon.redeemed.v1", Data::CouponRedeemed(Box::new(CouponRedeemedV1::of(station, claims))))
+        }
+        Verdict::Refused { reason, claims, redeemed } => {
+            let data = CouponRefusedV1::of(station, *reason, claims.as_deref(), *redeemed);
+            ("coupon.refused.v1", Data::CouponRefused(Box::new(data)))
         }
     }
 }

@@ -1,2 +1,0 @@
--- No table changes. From here on events may hold the word "diag" and commands the word "diagnostics": a program that does
--- not know them must not take the file for a damaged one.
