@@ -148,6 +148,7 @@ fn a_quota_that_is_used_up_is_one_condition_until_it_is_lifted() {
     started(&mut shop);
     shop.line.type_code("M12345678");
     wait_until("the condition is shown", ARRIVES, || standing(&shop, "cloud.quota").len() == 1);
+    wait_until("it is an event", ARRIVES, || events(&shop, "cloud.quota", true) >= 1);
     wait_until("more refusals", ARRIVES, || broker.counts().publishes_refused >= ATTEMPTS as u64);
     assert_eq!((said(&shop, "cloud.quota", "WARN"), events(&shop, "cloud.quota", true)), (1, 1), "{}", shop.log_tail());
     the_doctor_repeats(&shop, "cloud.quota", "warn");
