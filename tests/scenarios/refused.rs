@@ -110,6 +110,8 @@ fn a_certificate_that_has_expired_is_one_condition_until_it_is_renewed() {
         let mut openssl = vec![from, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"];
         openssl.extend(["ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-subj"]);
         openssl.extend(["/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", days]);
+        // Without it openssl makes an authority of it, which no client takes for a broker.
+        openssl.extend(["-addext", "basicConstraints=critical,CA:FALSE"]);
         run("faketime", &openssl, folder.path());
     };
     make("2020-01-01 00:00:00", "10");
