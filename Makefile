@@ -66,6 +66,7 @@ build-needs:
 
 test-needs: build-needs
 	@scripts/install-packages test
+	@scripts/install-node-tools
 
 deny-tool: build-needs
 	@command -v cargo-deny >/dev/null || cargo install --locked --version $(CARGO_DENY_VERSION) cargo-deny

@@ -31,6 +31,7 @@ use rumqttc::{
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use smartstore::clock::{Clock, Trust};
+use smartstore::wire::cloud::unpacked;
 use tokio_util::sync::CancellationToken;
 
 /// How long the broker keeps messages for a consumer that is away.
@@ -216,7 +217,9 @@ fn read(topic: &str, payload: &[u8]) -> anyhow::Result<Vec<Read>> {
     let levels: Vec<_> = topic.split('/').collect();
     let ["smartstore", "v1", store, gateway, "events", class] = levels[..] else { bail!("not a topic of events") };
     let source = format!("/smartstore/{store}/{gateway}");
-    let events: Vec<serde_json::Value> = serde_json::from_slice(payload).context("not a JSON array")?;
+    // A gateway on a line that is paid by the byte packs its messages; they tell themselves apart.
+    let payload = unpacked(payload).context("cannot be unpacked")?;
+    let events: Vec<serde_json::Value> = serde_json::from_slice(&payload).context("not a JSON array")?;
     let read = |event: serde_json::Value| {
         let text = |field: &str| {
             let text = event[field].as_str().with_context(|| format!("{field} is missing or not text"));

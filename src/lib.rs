@@ -13,13 +13,15 @@
 //! | `clock` | `types` |
 //! | `backoff` | `types clock` |
 //! | `wire` | `types` |
+//! | `sense` | `types wire` |
+//! | `flow` | `types wire` |
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |
 //! | `device` | `types clock wire observe` |
 //! | `devices::<x>` | `types clock wire transport device observe` |
 //! | `journal` | `types clock observe` |
 //! | `uplink` | `types clock backoff wire journal observe` |
-//! | `router` | `types clock journal device observe` |
+//! | `router` | `types clock flow journal device observe` |
 //! | `supervise` | `types clock backoff device observe` |
 //! | `config` | `types device transport` and `devices::CATALOGUE` |
 //! | `console` | `types clock wire journal observe` |
@@ -38,9 +40,11 @@ pub mod config;
 pub mod console;
 pub mod device;
 pub mod devices;
+pub mod flow;
 pub mod journal;
 pub mod observe;
 pub mod router;
+pub mod sense;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod supervise;

@@ -281,5 +281,19 @@ fn the_examples_of_the_page_are_the_golden_files() {
         let golden: Value = serde_json::from_str(&std::fs::read_to_string(root.join(name)).unwrap()).unwrap();
         assert_eq!(example, golden, "{name}");
     }
-    assert_eq!(blocks.len(), 8, "seven examples");
+    assert_eq!(blocks.len(), 15, "fourteen examples");
+}
+
+#[test]
+fn a_packed_message_is_stored_like_any_other_and_a_broken_frame_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&dir.path().join("events.db")).unwrap();
+    let (topic, payload) = batch("record", 1..=50);
+    let frame = smartstore::wire::cloud::packed(payload.clone());
+    assert!(frame.len() * 4 < payload.len(), "{} of {}", frame.len(), payload.len());
+    assert_eq!(store.take(&topic, &frame).unwrap(), Stored { new: 50, ..Stored::default() });
+    assert_eq!(store.take(&topic, &payload).unwrap(), Stored { repeated: 50, ..Stored::default() });
+    let cut = &frame[..frame.len() / 2];
+    assert_eq!(store.take(&topic, cut).unwrap(), Stored { unreadable: 1, ..Stored::default() });
+    assert_eq!(store.events().unwrap(), 50);
 }

@@ -13,14 +13,16 @@ use std::time::Duration;
 use serde_json::Value;
 use smartstore::types::{
     Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, Command, CommandId, Condition, ConfigError,
-    ConfigReport, ConfigState, ConfigVersion, DesiredConfig, DeviceId, Draft, DropReason, Ended, Epoch, Event, EventId,
-    GatewayId, Gtin, HealthChange, Notice, Observation, OpenReason, Origin, Outcome, Reason, Row, Seq, Stamp, StoreId,
-    Symbology,
+    ConfigReport, ConfigState, ConfigVersion, CouponClaims, CouponId, CouponKeys, CouponKind, CouponRefusal,
+    CouponValue, DesiredConfig, DeviceId, Draft, DropReason, Encoding, Ended, Epoch, Event, EventId, GatewayId, Gtin,
+    HealthChange, IssuerId, IssuerKey, KeyId, Notice, Observation, OpenReason, Origin, Outcome, Reason, Redemption,
+    Row, Seq, Stamp, StationId, StoreId, Symbology, Verdict,
 };
 use smartstore::wire::cloud::{
     Encoded, Source, State, command_message, desired_message, parse_command, parse_desired, parse_reported,
     reported_message,
 };
+use smartstore::wire::coupon::base64url_decode;
 use uuid::Uuid;
 
 const EPOCH: &str = "6f1c2b9e-4d3a-4f5b-9c7d-8e0f1a2b3c4d";
@@ -138,8 +140,68 @@ fn noticed() -> Vec<(&'static str, Event)> {
         .collect()
 }
 
+fn diagnosed() -> Vec<(&'static str, Event)> {
+    let notice = Notice::Diagnostics {
+        bundle: EventId(uuid("019aa95e-0c80-7000-8000-0000000000ff")),
+        part: 1,
+        of: 2,
+        text: "{\"made\":\"2026-11-22T02:00:00.123Z\",\"versions\"".into(),
+    };
+    let cause = Cause::Command(CommandId::new("cmd-2026:003").expect("a command's id"));
+    vec![("diagnostics.chunk.v1.json", event(10, 7, None, Some(cause), Body::Noticed(notice)))]
+}
+
+fn coupon(id: &str, kind: CouponKind, value: CouponValue) -> Box<CouponClaims> {
+    Box::new(CouponClaims {
+        issuer: IssuerId::new("brand.example").expect("an issuer"),
+        key: KeyId::new("2026-11").expect("a key's name"),
+        id: CouponId::new(id).expect("a coupon's name"),
+        audience: vec!["hz-wulin-001/gw-1".into()],
+        not_before: "2026-11-22T00:00:00Z".parse().expect("a time"),
+        expires: "2026-11-29T00:00:00Z".parse().expect("a time"),
+        kind,
+        value,
+    })
+}
+
+fn coupons() -> Vec<(&'static str, Event)> {
+    let redeemed = Verdict::Redeemed(coupon("c-4711", CouponKind::Coupon, CouponValue::Minor(500)));
+    let used = Verdict::Refused {
+        reason: CouponRefusal::Used,
+        claims: Some(coupon("p-0815", CouponKind::Pickup, CouponValue::Text("order 17".into()))),
+        redeemed: Some(EventId(uuid("019aa95e-0c80-7000-8000-000000000040"))),
+    };
+    let forged = Verdict::Refused { reason: CouponRefusal::Forged, claims: None, redeemed: None };
+    let verdicts = [
+        ("coupon.redeemed.v1.json", redeemed),
+        ("coupon.refused.v1.json", used),
+        ("coupon.refused.v1.minimal.json", forged),
+    ];
+    let scan = Cause::Event(EventId(uuid("019aa95e-0c80-7000-8000-000000000001")));
+    let numbered = (40..).zip(verdicts);
+    numbered
+        .map(|(number, (name, verdict))| {
+            let station = StationId::new("till-1").expect("a station");
+            let body = Body::Noticed(Notice::Coupon(Redemption { station, verdict }));
+            (name, event(number, number.into(), device("scanner-1"), Some(scan.clone()), body))
+        })
+        .collect()
+}
+
+/// The key of RFC 8037, appendix A.2.
+fn coupon_keys() -> Action {
+    let ed25519 = base64url_decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").expect("base64url");
+    let key = IssuerKey {
+        id: KeyId::new("2026-11").expect("a key's name"),
+        ed25519: ed25519.try_into().expect("32 bytes"),
+        from: "2026-11-01T00:00:00Z".parse().expect("a time"),
+        until: "2027-03-01T00:00:00Z".parse().expect("a time"),
+    };
+    Action::CouponKeys(CouponKeys { issuer: IssuerId::new("brand.example").expect("an issuer"), keys: vec![key] })
+}
+
 fn events() -> Vec<(&'static str, Event)> {
-    [scanned(), ended(), noticed()].concat()
+    [scanned(), ended(), noticed(), diagnosed(), coupons()].concat()
 }
 
 fn source() -> Source {
@@ -160,8 +222,13 @@ fn every_event_is_what_the_cloud_was_told_it_is() {
 
 #[test]
 fn the_status_is_what_the_cloud_was_told_it_is() {
-    for (name, state) in [("status.online.json", State::Online), ("status.offline.json", State::Offline)] {
-        let sent: Value = serde_json::from_slice(&Source::status(state, &usual(), "0.1.0")).expect("JSON");
+    let cases = [
+        ("status.online.json", State::Online, Encoding::Json),
+        ("status.online.zstd.json", State::Online, Encoding::Zstd),
+        ("status.offline.json", State::Offline, Encoding::Json),
+    ];
+    for (name, state, encoding) in cases {
+        let sent: Value = serde_json::from_slice(&Source::status(state, &usual(), "0.1.0", encoding)).expect("JSON");
         assert_eq!(sent, golden(name), "{name}");
     }
 }
@@ -171,6 +238,8 @@ fn every_command_means_what_the_cloud_was_told_it_means() {
     let commands = [
         ("command.scan.trigger.json", "cmd-2026:001", device("scanner-1"), Action::ScanTrigger { on: true }),
         ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
+        ("command.diagnostics.json", "cmd-2026:003", None, Action::Diagnostics),
+        ("command.coupon.keys.json", "cmd-2026:010", None, coupon_keys()),
     ];
     for (name, id, device, action) in commands {
         let text = std::fs::read(folder().join(name)).expect("a golden file");
@@ -221,8 +290,16 @@ fn no_golden_file_is_left_unread() {
     let read: BTreeSet<String> = events()
         .into_iter()
         .map(|(name, _)| name.to_owned())
-        .chain(["status.online.json", "status.offline.json"].map(str::to_owned))
-        .chain(["command.scan.trigger.json", "command.device.restart.json"].map(str::to_owned))
+        .chain(["status.online.json", "status.online.zstd.json", "status.offline.json"].map(str::to_owned))
+        .chain(
+            [
+                "command.scan.trigger.json",
+                "command.device.restart.json",
+                "command.diagnostics.json",
+                "command.coupon.keys.json",
+            ]
+            .map(str::to_owned),
+        )
         .chain(["config.desired.json"].map(str::to_owned))
         .chain(["applied", "refused", "rolled-back", "unreadable"].map(|state| format!("config.reported.{state}.json")))
         .collect();

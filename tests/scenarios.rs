@@ -18,12 +18,16 @@
 
 #[path = "scenarios/broker.rs"]
 mod broker;
+#[path = "scenarios/bundle.rs"]
+mod bundle;
 #[path = "scenarios/cloud.rs"]
 mod cloud;
 #[path = "scenarios/cloud_configuration.rs"]
 mod cloud_configuration;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/coupons.rs"]
+mod coupons;
 #[path = "scenarios/daemon.rs"]
 mod daemon;
 #[path = "scenarios/demo.rs"]
@@ -36,6 +40,8 @@ mod line;
 mod noise;
 #[path = "scenarios/odd_clock.rs"]
 mod odd_clock;
+#[path = "scenarios/refused.rs"]
+mod refused;
 #[path = "scenarios/road.rs"]
 mod road;
 #[path = "scenarios/safe_mode.rs"]

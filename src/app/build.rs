@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 
 use super::App;
+use super::diagnostics::Bundler;
 use super::fleet::House;
 use super::line::Seen;
 use super::trial::{self, Plan};
@@ -95,8 +97,17 @@ impl App {
                 keep(&last_good, &current.kept);
             }
         }
+        let house = House {
+            clock: clock.clone(),
+            journal: journal.clone(),
+            conditions: conditions.clone(),
+            metrics: metrics.clone(),
+            board: board.clone(),
+        };
+        let name = format!("{}/{}", current.store.id, current.store.gateway.id);
+        let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
         let shown = Shown {
-            name: format!("{}/{}", current.store.id, current.store.gateway.id),
+            name,
             source,
             clock: clock.clone(),
             journal: journal.clone(),
@@ -107,10 +118,16 @@ impl App {
                 let seen = seen.clone();
                 move || seen.gauges()
             }),
+            diagnostics: Arc::new({
+                let bundler = bundler.clone();
+                move || {
+                    let bundler = bundler.clone();
+                    async move { bundler.bundle().await }.boxed()
+                }
+            }),
         };
-        let house = House { clock, journal, conditions, metrics, board };
         let console = listener.map(|listener| (listener, shown));
-        Ok(Self { house, console, seen, exchange, reported, last_good, origin, current })
+        Ok(Self { house, console, seen, exchange, reported, last_good, origin, current, bundler })
     }
 }
 

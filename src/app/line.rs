@@ -112,6 +112,8 @@ pub fn uplink_settings(store: &StoreId, gateway: &GatewayId, cloud: &config::Clo
     settings.ca_file.clone_from(&cloud.ca_file);
     settings.cert_file = cloud.identity.as_ref().map(|identity| identity.cert_file.clone());
     settings.key_file = cloud.identity.as_ref().map(|identity| identity.key_file.clone());
+    settings.encoding = cloud.encoding;
+    settings.pace.backfill_per_s = cloud.backfill_per_s;
     settings
 }
 
@@ -126,6 +128,10 @@ fn gauges(progress: &Progress) -> Gauges {
         ("uplink_commands".to_owned(), whole(progress.commands)),
         ("uplink_commands_unreadable".to_owned(), whole(progress.commands_unreadable)),
         ("uplink_repeats".to_owned(), whole(progress.repeats)),
+        ("uplink_bytes_up".to_owned(), whole(progress.usage.up_bytes)),
+        ("uplink_bytes_down".to_owned(), whole(progress.usage.down_bytes)),
+        ("uplink_bytes_up_today".to_owned(), whole(progress.usage_today.up_bytes)),
+        ("uplink_bytes_down_today".to_owned(), whole(progress.usage_today.down_bytes)),
     ];
     for class in Class::ALL {
         gauges.push((format!("uplink_delivered_{}", class.as_str()), whole(progress.delivered(class))));

@@ -9,6 +9,7 @@
 //! down in order is politeness, not correctness.
 
 mod build;
+mod diagnostics;
 mod fleet;
 mod health;
 mod line;
@@ -16,29 +17,36 @@ mod settle;
 mod trial;
 mod watchdog;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{LastGood, Origin};
+use crate::config::{self, LastGood, Origin};
 use crate::console::Shown;
+use crate::flow::redeem::Redeem;
 use crate::journal::Journal;
 use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
-use crate::router::{Dispatcher, Targets};
+use crate::router::{Desks, Dispatcher, Redeemer, Target, Targets};
 use crate::supervise::{Circle, Ending};
-use crate::types::ConfigReport;
+use crate::types::{ActionKind, ConfigReport, Counter, DeviceId};
 use crate::uplink::ConfigExchange;
+use diagnostics::Bundler;
 use fleet::{Fleet, House};
 use line::{Line, Seen};
 use trial::{Desk, Plan};
 
 pub use build::AppError;
+pub use diagnostics::{Versions, masked};
 pub use line::uplink_settings;
 
 /// Bound of the last step of going down but the journal's; the others stand beside what they bound.
 const CORE_STOP: Duration = Duration::from_secs(3);
+/// Commands for the gateway itself that wait for each other.
+const ASKED: usize = 4;
 /// How long the start waits for lines to be looked at.
 const LOOK_AT_DEVICES: Duration = Duration::from_millis(100);
 
@@ -52,6 +60,7 @@ pub struct App {
     last_good: LastGood,
     origin: Origin,
     current: Plan,
+    bundler: Bundler,
 }
 
 type Ended = Result<(), String>;
@@ -60,6 +69,8 @@ type Ended = Result<(), String>;
 struct Running {
     fleet: Fleet,
     line: Line,
+    bundler: Bundler,
+    desks: Desks,
     core: Circle<Ended>,
     /// When the core shall stop.
     stop_core: CancellationToken,
@@ -102,12 +113,13 @@ impl App {
     }
 
     async fn start(self) -> (Running, Desk) {
-        let Self { house, console, seen, exchange, reported, last_good, origin, current } = self;
+        let Self { house, console, seen, exchange, reported, last_good, origin, current, bundler } = self;
         let (targets, down) = (Targets::default(), CancellationToken::new());
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
-        let mut running = Running { fleet, line, core: Circle::default(), stop_core: CancellationToken::new() };
+        let (desks, core, stop_core) = (Desks::default(), Circle::default(), CancellationToken::new());
+        let mut running = Running { fleet, line, bundler, desks, core, stop_core };
         // Before the line is there: what comes down it at once is heard.
         let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
         running.change_to(desk.current()).await;
@@ -141,12 +153,17 @@ impl Running {
         console: Option<(TcpListener, Shown)>,
     ) {
         let House { clock, journal, conditions, board, .. } = house.clone();
+        let (assign, asked) = tokio::sync::mpsc::channel(ASKED);
+        targets.add_gateway(Target { can: &[ActionKind::Diagnostics], assign, restart: Arc::default() });
+        self.core.spawn("diagnostics", told(self.bundler.clone().serve(asked, self.stop_core.clone())));
         let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
         if let Some(within) = watchdog_within() {
             let stop = self.stop_core.clone();
             let feed = watchdog::feed(within, journal.clone(), dispatcher.probe(), notify_watchdog, stop);
             self.core.spawn("watchdog", told(feed));
         }
+        let redeemer = Redeemer::new(journal.clone(), clock.clone(), self.desks.clone());
+        self.core.spawn("redeemer", told(redeemer.run(down.clone())));
         self.core.spawn("dispatcher", told(dispatcher.run(down)));
         self.core.spawn("memory", told(settle::give_back(journal.clone(), self.stop_core.clone())));
         self.core.spawn("health", told(health::announce(conditions, journal, clock, self.stop_core.clone())));
@@ -177,6 +194,8 @@ impl Running {
 
     /// Runs what the plan says. Devices that stay as they are are left alone, and so is the line to the cloud.
     async fn change_to(&mut self, plan: &Plan) -> trial::Changed {
+        self.bundler.runs(&plan.shown);
+        self.desks.set(desks(&plan.store));
         let devices = self.fleet.change_to(&plan.devices).await;
         let line = self.line.change_to(plan.store.cloud.as_ref()).await;
         trial::Changed { devices, line }
@@ -188,6 +207,18 @@ impl Running {
         self.stop_core.cancel();
         tell_stuck(self.core.drain(CORE_STOP).await);
     }
+}
+
+/// The redeem stations, each at its scanner.
+fn desks(store: &config::Store) -> BTreeMap<DeviceId, Redeem> {
+    let counter = Counter { store: store.id.clone(), gateway: store.gateway.id.clone() };
+    let redeem = store.stations.iter().filter(|station| station.flow == config::Flow::Redeem);
+    let desks = redeem.filter_map(|station| {
+        let scanner = station.roles.get(&config::Role::Scanner)?.clone();
+        let (counter, unsynced_allowed) = (counter.clone(), station.unsynced_allowed);
+        Some((scanner, Redeem { station: station.id.clone(), counter, unsynced_allowed }))
+    });
+    desks.collect()
 }
 
 fn tell_stuck(names: Vec<String>) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::build::announce_configuration;
+use super::diagnostics;
 use super::fleet::{Described, House, described};
 use super::{AppError, Running};
 use crate::config::{self, Kept, LastGood, Loaded, Origin, Refused, Store};
@@ -33,14 +34,17 @@ pub(super) struct Plan {
     pub(super) store: Store,
     pub(super) devices: BTreeMap<DeviceId, Described>,
     pub(super) kept: Kept,
+    /// All of it, every default filled in, without what is secret.
+    pub(super) shown: String,
 }
 
 impl Plan {
     pub(super) fn new(loaded: Loaded, origin: &Origin, version: Option<&ConfigVersion>) -> Self {
         let Loaded { mut store, text, .. } = loaded;
         let kept = Kept::new(&origin.file, &origin.file_sha256, version, &text, &store);
+        let shown = diagnostics::masked(&store);
         let devices = described(&mut store);
-        Self { store, devices, kept }
+        Self { store, devices, kept, shown }
     }
 }
 

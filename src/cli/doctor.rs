@@ -7,21 +7,27 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::fs::{Access, access, statvfs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::bundle;
 use super::exit::{Chain, Exit, answer, tell};
 use super::until_told::{Told, until_told};
 use crate::app::uplink_settings;
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Store};
 use crate::journal::ReadOnly;
-use crate::types::{Condition, Endpoint};
-use crate::uplink::probe;
+use crate::types::{Condition, Endpoint, Level, Timestamp};
+use crate::uplink::{Validity, brokers_validity, probe, validities};
 
 /// Bytes of journal that a busy shop fills in an hour: 7,200 events of 400 bytes.
 const BYTES_AN_HOUR: u64 = 7_200 * 400;
 /// Less room than for so many hours is a warning: a long weekend.
 const HOURS_ENOUGH: u64 = 72;
+
+/// Where a daemon gives its bundle.
+const DIAGNOSTICS: &str = "/api/v1/diagnostics";
+/// A certificate that is good for fewer days is a warning.
+const DAYS_ENOUGH: u64 = 30;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -35,18 +41,37 @@ pub(super) struct Args {
     /// Print the findings as one JSON array.
     #[arg(long)]
     json: bool,
+    /// Write what a helper far away needs to see into this file: findings, versions, configuration without secrets and,
+    /// from a running daemon, health, counters, last log lines and last frames of each line.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+pub(super) enum Verdict {
     Ok,
     Warn,
     Fail,
 }
 
+/// What a daemon answers to `/health`.
+#[derive(Debug, Deserialize)]
+struct Health {
+    conditions: Vec<Standing>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Standing {
+    code: String,
+    severity: String,
+    device: Option<String>,
+    text: String,
+    help: String,
+}
+
 #[derive(Debug, Serialize)]
-struct Finding {
+pub(super) struct Finding {
     check: &'static str,
     target: String,
     result: Verdict,
@@ -63,8 +88,16 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(loaded) => loaded.store,
         Err(exit) => return exit.into(),
     };
-    let findings = match until_told(async |_| examine(&store).await) {
-        Ok(Told::Ended(findings)) => findings,
+    let examined = until_told(async |_| {
+        let findings = examine(&store).await;
+        let daemon = match &args.bundle {
+            Some(_) => bundle::ask_daemon(&store, DIAGNOSTICS).await,
+            None => Err(String::new()),
+        };
+        (findings, daemon)
+    });
+    let (findings, daemon) = match examined {
+        Ok(Told::Ended(examined)) => examined,
         Ok(Told::Twice) => return Exit::Failed.into(),
         Err(error) => {
             tell(&error);
@@ -74,6 +107,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if let Err(error) = show(&findings, args.json) {
         tell(&error);
         return Exit::Failed.into();
+    }
+    if let Some(file) = &args.bundle {
+        if let Err(error) = bundle::write(file, &store, &findings, daemon) {
+            tell(&error);
+            return Exit::Failed.into();
+        }
+        eprintln!("smartstore: wrote {}", file.display());
     }
     let fails = findings.iter().any(|finding| finding.result == Verdict::Fail);
     if fails { Exit::Failed.into() } else { ExitCode::SUCCESS }
@@ -105,8 +145,65 @@ async fn examine(store: &Store) -> Vec<Finding> {
     findings.extend(store.devices.iter().filter_map(|device| endpoint(device.id().as_str(), device.endpoint())));
     if let Some(cloud) = &store.cloud {
         findings.push(broker(store, cloud).await);
+        findings.extend(certificates(store, cloud).await);
     }
+    findings.extend(standing(store).await);
     findings
+}
+
+/// The conditions of a running daemon: what only shows while it works, such as a quota or a topic that is refused.
+async fn standing(store: &Store) -> Vec<Finding> {
+    let Ok(answer) = bundle::ask_daemon(store, "/health").await else { return Vec::new() };
+    let Ok(Health { conditions }) = serde_json::from_str::<Health>(&answer) else { return Vec::new() };
+    let found = conditions.into_iter().map(|Standing { code, severity, device, text, help }| {
+        let result = if severity == Level::Error.as_str() { Verdict::Fail } else { Verdict::Warn };
+        let target = device.unwrap_or_else(|| "gateway".to_owned());
+        finding("health", target, result, &format!("{code} {text}"), &help)
+    });
+    found.collect()
+}
+
+/// The certificates in our files, and the one that the broker shows.
+async fn certificates(store: &Store, cloud: &config::Cloud) -> Vec<Finding> {
+    let (now, _) = wall(store);
+    let identity = cloud.identity.as_ref();
+    let files = [("cert_file", identity.map(|identity| &identity.cert_file)), ("ca_file", cloud.ca_file.as_ref())];
+    let mut findings = Vec::new();
+    for (key, file) in files.into_iter().filter_map(|(key, file)| Some((key, file?))) {
+        let target = format!("{key} {}", file.display());
+        findings.push(match validities(file) {
+            // A chain is as good as the first of it that ends.
+            Ok(validities) => days_left(target, &soonest(&validities), now, key == "ca_file" && validities.len() > 1),
+            Err(why) => finding("certificate", target, Verdict::Fail, &why, Condition::CloudTls.help()),
+        });
+    }
+    let settings = uplink_settings(&store.id, &store.gateway.id, cloud);
+    let shown = brokers_validity(&settings).await;
+    findings.extend(shown.map(|validity| days_left(format!("{} shows", cloud.broker), &validity, now, false)));
+    findings
+}
+
+fn soonest(validities: &[Validity]) -> Validity {
+    let first = validities.iter().min_by_key(|validity| validity.until.unix_ms());
+    first.copied().unwrap_or(Validity { from: Timestamp::from_unix_ms(0), until: Timestamp::from_unix_ms(0) })
+}
+
+/// `of_many`: of several authorities one may have ended without harm.
+fn days_left(target: String, validity: &Validity, now: Timestamp, of_many: bool) -> Finding {
+    const DAY: u64 = 24 * 3600;
+    let Validity { from, until } = validity;
+    let help = "Renew it in good time: a running gateway takes a renewed file up by itself.";
+    if now < *from {
+        let message = format!("is not valid before {from}, and the clock says {now}");
+        return finding("certificate", target, Verdict::Fail, &message, Condition::CloudTls.help());
+    }
+    if now > *until {
+        let result = if of_many { Verdict::Warn } else { Verdict::Fail };
+        return finding("certificate", target, result, &format!("has expired on {until}"), help);
+    }
+    let days = until.since(now).as_secs() / DAY;
+    let result = if days < DAYS_ENOUGH { Verdict::Warn } else { Verdict::Ok };
+    finding("certificate", target, result, &format!("is good for {days} more days, until {until}"), help)
 }
 
 /// Makes a file and takes it away again. A directory that is not there yet is made at the first start.
@@ -159,12 +256,16 @@ fn journal(data_dir: &Path) -> Finding {
     }
 }
 
-fn clock(store: &Store) -> Finding {
+fn wall(store: &Store) -> (Timestamp, bool) {
     let trust = match store.gateway.clock {
         config::Trust::Kernel => Trust::Kernel,
         config::Trust::Trusted => Trust::Trusted,
     };
-    let (wall, synced) = Clock::system(trust).wall();
+    Clock::system(trust).wall()
+}
+
+fn clock(store: &Store) -> Finding {
+    let (wall, synced) = wall(store);
     let result = if synced { Verdict::Ok } else { Verdict::Warn };
     let message = format!("{wall}, {}", if synced { "synchronised" } else { "not synchronised" });
     finding("clock", "system", result, &message, Condition::ClockUnsynced.help())

@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use super::exit::{Exit, tell};
 use super::place::{Place, PlaceArgs};
+use crate::clock::{Clock, Trust};
 use crate::journal::{JournalError, ReadOnly, Stats};
 use crate::types::Row;
+use crate::uplink::{USAGE_OWNER, Usage, usage_of_day};
 use crate::wire::cloud::Source;
 
 /// Events exported at once.
@@ -91,6 +93,15 @@ struct StatsAnswer {
     wal_bytes: u64,
     open_commands: u64,
     classes: Vec<ClassAnswer>,
+    usage: Vec<UsageAnswer>,
+}
+
+/// What the line to the cloud carried on a day (UTC).
+#[derive(Serialize)]
+struct UsageAnswer {
+    day: String,
+    up_bytes: u64,
+    down_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -104,7 +115,9 @@ struct ClassAnswer {
 }
 
 impl StatsAnswer {
-    fn new(journal: &ReadOnly, stats: &Stats) -> Self {
+    fn new(journal: &ReadOnly, stats: &Stats, kept: &[(String, Vec<u8>)]) -> Self {
+        let usage = kept.iter().filter_map(|(key, value)| usage_of_day(key, value));
+        let usage = usage.map(|(day, Usage { up_bytes, down_bytes })| UsageAnswer { day, up_bytes, down_bytes });
         let classes = stats.classes.iter().map(|class| ClassAnswer {
             class: class.class.as_str(),
             stored: class.stored,
@@ -120,13 +133,15 @@ impl StatsAnswer {
             wal_bytes: stats.wal_bytes,
             open_commands: stats.open_commands,
             classes: classes.collect(),
+            usage: usage.collect(),
         }
     }
 }
 
 fn stats(place: &Place, json: bool) -> Result<ExitCode, Trouble> {
     let journal = ReadOnly::open(&place.data_dir)?;
-    let answer = StatsAnswer::new(&journal, &journal.stats()?);
+    let (now, _) = Clock::system(Trust::Kernel).wall();
+    let answer = StatsAnswer::new(&journal, &journal.stats()?, &journal.states(USAGE_OWNER, now)?);
     if json {
         say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(ExitCode::SUCCESS);
@@ -140,6 +155,9 @@ fn stats(place: &Place, json: bool) -> Result<ExitCode, Trouble> {
     let StatsAnswer { epoch, file_bytes, used_bytes, wal_bytes, open_commands, .. } = &answer;
     say!("epoch {epoch}, {open_commands} open commands");
     say!("{file_bytes} bytes on disk, {used_bytes} in use, {wal_bytes} in the write-ahead log");
+    for UsageAnswer { day, up_bytes, down_bytes } in &answer.usage {
+        say!("{day} (UTC): {up_bytes} bytes to the cloud, {down_bytes} from it");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

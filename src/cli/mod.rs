@@ -14,7 +14,9 @@ macro_rules! say {
 
 #[cfg(feature = "sim")]
 mod bench;
+mod bundle;
 mod check;
+mod coupon;
 #[cfg(feature = "sim")]
 mod demo;
 mod doctor;
@@ -61,6 +63,9 @@ enum Command {
     /// Depths, integrity and export of the journal.
     #[command(after_help = "Example: smartstore journal stats --config store.toml")]
     Journal(journal::Args),
+    /// Keys, coupons and pick-up codes: make, sign, verify.
+    #[command(after_help = "Example: smartstore coupon key --issuer brand.example --kid 2026-11 -o issuer.jwk")]
+    Coupon(coupon::Args),
     /// A whole store in one process: simulated scanner, journal, uplink, broker; ends with a count.
     #[cfg(feature = "sim")]
     #[command(after_help = "Example: smartstore demo --for 60s")]
@@ -96,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Journal(args) => journal::run(&args),
+        Command::Coupon(args) => coupon::run(&args),
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::run(&args),
         #[cfg(feature = "sim")]

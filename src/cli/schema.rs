@@ -32,14 +32,15 @@ pub(super) enum What {
 
 /// Runs the subcommand.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let schema = match args.what {
-        What::Config => config::config_schema().to_value(),
-        What::Profile => config::profile_schema().to_value(),
-        What::Events => cloud::events_schema().to_value(),
-        What::Commands => cloud::commands_schema().to_value(),
-        What::Asyncapi => cloud::asyncapi(env!("CARGO_PKG_VERSION")),
+    // As schemas and not as plain values: those would lose the order that people read them in.
+    let written = match args.what {
+        What::Config => serde_json::to_string_pretty(&config::config_schema()),
+        What::Profile => serde_json::to_string_pretty(&config::profile_schema()),
+        What::Events => serde_json::to_string_pretty(&cloud::events_schema()),
+        What::Commands => serde_json::to_string_pretty(&cloud::commands_schema()),
+        What::Asyncapi => serde_json::to_string_pretty(&cloud::asyncapi(env!("CARGO_PKG_VERSION"))),
     };
-    match serde_json::to_string_pretty(&schema) {
+    match written {
         Ok(json) => {
             answer(&(json + "\n"));
             ExitCode::SUCCESS

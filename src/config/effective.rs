@@ -96,8 +96,13 @@ fn cloud(cloud: &Cloud) -> Keys {
         ("key_file", identity.map(|identity| identity.key_file.as_path())),
     ]);
     let username = cloud.username.clone().map(|name| ("username", name));
-    let trial = units::format_duration(cloud.trial);
-    files.chain([("broker", cloud.broker.to_string()), ("trial", trial)]).chain(username).collect()
+    let always = [
+        ("broker", cloud.broker.to_string()),
+        ("trial", units::format_duration(cloud.trial)),
+        ("backfill", units::format_rate(cloud.backfill_per_s.get().into())),
+        ("encoding", cloud.encoding.as_str().to_owned()),
+    ];
+    files.chain(always).chain(username).collect()
 }
 
 fn console(console: &Console) -> Keys {
@@ -128,7 +133,9 @@ fn devices(store: &Store) -> Vec<Device> {
 fn stations(store: &Store) -> Vec<Keys> {
     let station = |station: &Station| {
         let roles = station.roles.iter().map(|(role, device)| (role.as_str(), device.to_string()));
-        roles.chain([("id", station.id.to_string()), ("flow", station.flow.as_str().to_owned())]).collect()
+        let unsynced = station.unsynced_allowed.then(|| ("unsynced", "accept".to_owned()));
+        let own = [("id", station.id.to_string()), ("flow", station.flow.as_str().to_owned())];
+        roles.chain(own).chain(unsynced).collect()
     };
     store.stations.iter().map(station).collect()
 }

@@ -88,6 +88,14 @@ pub(super) struct RawCloud {
     /// Default: "1min".
     #[schemars(with = "Option<String>")]
     pub(super) trial: Text,
+    /// How many events older than a minute are sent in a second, money aside, from "1/s" to "100000/s": so that a
+    /// backlog leaves a shared or paid line to others. Default: "25000/s".
+    #[schemars(with = "Option<String>")]
+    pub(super) backfill: Text,
+    /// How messages of events travel. "json" (default): as they are. "zstd": packed, for lines that are paid by the
+    /// byte.
+    #[schemars(with = "Option<String>", extend("enum" = ["json", "zstd"]))]
+    pub(super) encoding: Text,
 }
 
 /// The technician's console and the screens' pages.
@@ -188,6 +196,10 @@ pub(super) struct RawStation {
     /// The device that counts people (door).
     #[schemars(with = "Option<String>")]
     pub(super) counter: Text,
+    /// Whether coupons are taken while the gateway's clock is not known to be right (redeem): "refuse", unless it says
+    /// "accept".
+    #[schemars(with = "Option<String>", extend("enum" = ["refuse", "accept"]))]
+    pub(super) unsynced: Text,
 }
 
 /// The facts of one hardware model, each taken from its datasheet.

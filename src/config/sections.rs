@@ -1,6 +1,7 @@
 //! The meaning of `[store]`, `[gateway]`, `[cloud]`, `[console]`, `[journal]` and `[codes]`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -14,7 +15,7 @@ use super::limits;
 use super::raw::{RawCloud, RawCodes, RawConsole, RawGateway, RawJournal, RawStoreTable, Text};
 use super::report::Checked;
 use super::store::{self, Cloud, Console, Gateway, Journal, TlsIdentity, Trust};
-use crate::types::{BrokerAddress, CodeGrammars, GatewayId, Span, StoreId, nearest, units};
+use crate::types::{BrokerAddress, CodeGrammars, Encoding, GatewayId, Span, StoreId, nearest, units};
 
 pub(super) const NAME_HELP: &str = "1 to 32 of a-z, 0-9 and -, such as \"hz-wulin-001\"";
 
@@ -102,7 +103,24 @@ pub(super) fn cloud(raw: &RawCloud, checked: &mut Checked<'_>) -> Option<Cloud> 
             Err(error) => Err(error.to_string()),
         });
     let trial = trial.unwrap_or(store::CLOUD_TRIAL);
-    Some(Cloud { broker: broker?, username, password_file, ca_file, identity, trial })
+    let (backfill_per_s, encoding) = (backfill(raw, checked), encoding(raw, checked));
+    Some(Cloud { broker: broker?, username, password_file, ca_file, identity, trial, backfill_per_s, encoding })
+}
+
+fn backfill(raw: &RawCloud, checked: &mut Checked<'_>) -> NonZeroU32 {
+    let most = store::CLOUD_BACKFILL_MOST_PER_S;
+    let rate = |text: &str| {
+        let per_s = units::parse_rate(text).map_err(|error| error.to_string())?;
+        let per_s = u32::try_from(per_s).ok().filter(|per_s| *per_s <= most).and_then(NonZeroU32::new);
+        per_s.ok_or_else(|| format!("must be from 1/s to {most}/s"))
+    };
+    let parsed = checked.parse("backfill", raw.backfill.as_ref(), units::RATE_HELP, rate);
+    parsed.unwrap_or(store::CLOUD_BACKFILL_PER_S)
+}
+
+fn encoding(raw: &RawCloud, checked: &mut Checked<'_>) -> Encoding {
+    let word = |word: &str| Encoding::parse(word).ok_or("not a way that messages travel");
+    checked.parse("encoding", raw.encoding.as_ref(), "\"json\" or \"zstd\"", word).unwrap_or_default()
 }
 
 /// `[console]`.

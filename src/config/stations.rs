@@ -86,7 +86,21 @@ fn station(
     });
     uses.extend(used);
     let roles = filled.iter().filter_map(|(role, device)| Some((*role, DeviceId::new(device.get_ref()).ok()?)));
-    Some(Station { id: id?, flow, roles: roles.collect() })
+    let unsynced_allowed = unsynced(raw.unsynced.as_ref(), flow, checked);
+    Some(Station { id: id?, flow, roles: roles.collect(), unsynced_allowed })
+}
+
+/// Whether coupons are taken without a clock; only where coupons are taken is there anything to say.
+fn unsynced(word: Option<&Spanned<String>>, flow: Flow, checked: &mut Checked<'_>) -> bool {
+    let Some(word) = word else { return false };
+    if flow != Flow::Redeem {
+        let message = format!("a {} station takes no coupons", flow.as_str());
+        checked.error(word.span(), "unknown-role", message, "remove the line: only a redeem station has it");
+    } else if !["refuse", "accept"].contains(&word.get_ref().as_str()) {
+        let message = format!("there is no way \"{}\" to treat coupons without a clock", word.get_ref());
+        checked.error(word.span(), "invalid-value", message, "write \"refuse\" or \"accept\"");
+    }
+    word.get_ref() == "accept"
 }
 
 fn written(raw: &RawStation, role: Role) -> &Text {

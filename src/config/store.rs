@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use crate::device::Device;
-use crate::types::{BrokerAddress, CodeGrammars, DeviceId, Endpoint, GatewayId, StationId, StoreId};
+use crate::types::{BrokerAddress, CodeGrammars, DeviceId, Encoding, Endpoint, GatewayId, StationId, StoreId};
 
 /// Where the console listens when `[console]` does not say.
 pub const CONSOLE_LISTEN: &str = "127.0.0.1:8480";
@@ -20,6 +21,11 @@ pub const JOURNAL_MIN_SIZE: u64 = 1 << 20;
 pub const JOURNAL_KEEP_CONFIRMED: Duration = Duration::from_secs(72 * 3600);
 /// How long a configuration of the cloud is tried when `[cloud]` does not say.
 pub const CLOUD_TRIAL: Duration = Duration::from_secs(60);
+/// Events older than a minute sent in a second when `[cloud]` does not say: more than a small box reads, and so a
+/// setting and no brake.
+pub const CLOUD_BACKFILL_PER_S: NonZeroU32 = NonZeroU32::new(25_000).unwrap();
+/// Most that can be asked for.
+pub const CLOUD_BACKFILL_MOST_PER_S: u32 = 100_000;
 /// Where journal and caches are when `[gateway]` does not say, relative to the file.
 pub const DATA_DIR: &str = "data";
 
@@ -92,6 +98,10 @@ pub struct Cloud {
     pub identity: Option<TlsIdentity>,
     /// How long a configuration of the cloud may take to run well before it is taken back.
     pub trial: Duration,
+    /// Events older than a minute sent in a second, money aside.
+    pub backfill_per_s: NonZeroU32,
+    /// How messages of events travel.
+    pub encoding: Encoding,
 }
 
 /// A certificate and its private key.
@@ -286,4 +296,6 @@ pub struct Station {
     pub flow: Flow,
     /// Who does what.
     pub roles: BTreeMap<Role, DeviceId>,
+    /// Whether coupons are taken while the clock is not known to be right (`unsynced = "accept"`, of `redeem` only).
+    pub unsynced_allowed: bool,
 }

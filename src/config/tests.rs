@@ -310,6 +310,24 @@ fn mistakes_of_stations_are_located() {
 }
 
 #[test]
+fn a_redeem_station_says_what_becomes_of_coupons_without_a_clock() {
+    let with = |station: &str| format!("{HEAD}{}[[station]]\nid = \"r\"\n{station}", scanner());
+    let redeem = "flow = \"redeem\"\nscanner = \"sc\"\n";
+    let allowed = |text: &str| load_text_here(text).unwrap().store.stations[0].unsynced_allowed;
+    assert!(!allowed(&with(redeem)));
+    assert!(!allowed(&with(&format!("{redeem}unsynced = \"refuse\"\n"))));
+    let accepting = with(&format!("{redeem}unsynced = \"accept\"\n"));
+    assert!(allowed(&accepting));
+    let effective = load_text_here(&accepting).unwrap().store.to_toml().unwrap();
+    assert!(effective.contains("unsynced = \"accept\""), "{effective}");
+    let wrong = with(&format!("{redeem}unsynced = \"maybe\"\n"));
+    assert_found("no such way", &wrong, &[("invalid-value", 14, 12)]);
+    let door = with("flow = \"shelf\"\nscanner = \"sc\"\nunsynced = \"accept\"\n");
+    let refused = load_text_here(&door).unwrap_err();
+    assert!(refused.diagnostics.iter().any(|found| found.code == "unknown-role"), "{:?}", refused.diagnostics);
+}
+
+#[test]
 fn one_machine_may_sell_and_sample() {
     let devices = scanner() + &device("vm", "vending/test", "serial:/dev/b");
     let station =
@@ -391,6 +409,26 @@ fn brokers_are_read_in_all_their_forms() {
     ] {
         let loaded = load_text_here(&format!("{HEAD}[cloud]\nbroker = \"{text}\"\n")).unwrap();
         assert_eq!(loaded.store.cloud.unwrap().broker.to_string(), expected);
+    }
+}
+
+#[test]
+fn the_rate_of_a_backlog_and_the_encoding_are_read_and_checked() {
+    let cloud = |keys: &str| load_text_here(&format!("{HEAD}[cloud]\nbroker = \"mqtt://h\"\n{keys}"));
+    let usual = cloud("").unwrap().store.cloud.unwrap();
+    assert_eq!((usual.backfill_per_s, usual.encoding), (CLOUD_BACKFILL_PER_S, crate::types::Encoding::Json));
+    let metered = cloud("backfill = \"100/s\"\nencoding = \"zstd\"\n").unwrap().store;
+    let effective = metered.to_toml().unwrap();
+    assert!(effective.contains("backfill = \"100/s\"") && effective.contains("encoding = \"zstd\""), "{effective}");
+    let metered = metered.cloud.unwrap();
+    assert_eq!((metered.backfill_per_s.get(), metered.encoding), (100, crate::types::Encoding::Zstd));
+    for wrong in ["backfill = \"0/s\"", "backfill = \"100001/s\"", "backfill = \"100\"", "encoding = \"gzip\""] {
+        let Err(refused) = cloud(wrong) else { panic!("{wrong} is accepted") };
+        assert_eq!(
+            refused.diagnostics.iter().map(|found| found.code).collect::<Vec<_>>(),
+            ["invalid-value"],
+            "{wrong}"
+        );
     }
 }
 

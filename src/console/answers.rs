@@ -78,7 +78,8 @@ pub(super) async fn metrics(State(shown): State<Shown>) -> Response {
     }
 }
 
-fn journal_gauges(stats: &crate::journal::Stats) -> Gauges {
+/// Depths and sizes of the journal, as `/metrics` names them.
+pub fn journal_gauges(stats: &crate::journal::Stats) -> Gauges {
     let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let mut gauges = vec![
         ("journal_file_bytes".to_owned(), whole(stats.file_bytes)),
@@ -133,6 +134,10 @@ pub(super) async fn events(State(shown): State<Shown>, Query(query): Query<Event
     let lines: Vec<_> = events.iter().map(|event| shown.source.event_line(event)).collect();
     let body = format!("[{}]", lines.join(","));
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+pub(super) async fn diagnostics(State(shown): State<Shown>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], (shown.diagnostics)().await).into_response()
 }
 
 fn unavailable(error: &dyn std::error::Error) -> Response {

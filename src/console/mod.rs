@@ -18,7 +18,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
+
+pub use answers::journal_gauges;
 
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -44,6 +47,8 @@ pub struct Shown {
     pub board: Board,
     /// Values of the parts that this module does not know, such as the uplink.
     pub gauges: Arc<dyn Fn() -> Gauges + Send + Sync>,
+    /// Makes a diagnostics bundle: a JSON document.
+    pub diagnostics: Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
 }
 
 /// Binds the listener. Separate from [`serve`], so that a port in use is an error at start and the address is known.
@@ -64,6 +69,7 @@ pub async fn serve(
         .route("/metrics", get(answers::metrics))
         .route("/api/v1/devices", get(answers::devices))
         .route("/api/v1/events", get(answers::events))
+        .route("/api/v1/diagnostics", get(answers::diagnostics))
         .layer(axum::middleware::from_fn_with_state(allowed, host::check))
         .with_state(shown);
     axum::serve(listener, router).with_graceful_shutdown(stop).await

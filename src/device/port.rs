@@ -9,7 +9,7 @@ use super::{DriverError, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
 use crate::types::{
-    ActionKind, Assigned, Body, Cause, Class, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason, Tally,
+    Action, Assigned, Body, Cause, Class, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason, Tally,
 };
 
 /// A driver's side of the house.
@@ -18,7 +18,7 @@ pub struct Port {
     observe: Sender<Draft>,
     actions: Receiver<Assigned>,
     /// Actions taken and not yet ended: what a failed driver leaves open.
-    taken: BTreeMap<CommandId, ActionKind>,
+    taken: BTreeMap<CommandId, Action>,
     /// Conditions, counters and evidence of this device.
     pub scope: DeviceScope,
     /// The time.
@@ -53,13 +53,11 @@ impl Port {
     /// dropped and counted.
     pub async fn observe(&mut self, observation: Observation) -> Result<(), DriverError> {
         let class = observation.class();
-        let cause = match &observation {
-            Observation::Ended(outcome) => {
-                self.taken.remove(&outcome.command);
-                Some(Cause::Command(outcome.command.clone()))
-            }
-            Observation::Code(_) => None,
-        };
+        let ends = self.ends(&observation);
+        let cause = ends.map(|command| {
+            self.taken.remove(&command);
+            Cause::Command(command)
+        });
         let draft = Draft {
             id: self.clock.event_id(),
             device: Some(self.device().clone()),
@@ -80,15 +78,36 @@ impl Port {
         }
     }
 
+    /// The command that an observation ends: an outcome names it, what became of an order is known by its sale.
+    fn ends(&self, observation: &Observation) -> Option<CommandId> {
+        match observation {
+            Observation::Ended(outcome) => Some(outcome.command.clone()),
+            Observation::Sale(step) if step.step.is_result() => {
+                let of_sale = |action: &Action| action.order().is_some_and(|order| order.sale == step.sale);
+                self.taken.iter().find(|(_, action)| of_sale(action)).map(|(command, _)| command.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// Ends an action that its driver said nothing about. Of an order that is a step of its sale.
+    async fn end(&mut self, command: CommandId, action: &Action, ended: Ended) -> Result<(), DriverError> {
+        let observation = match action.order() {
+            Some(order) => Observation::Sale(order.ended(&ended)),
+            None => Observation::Ended(Outcome { command, ended }),
+        };
+        self.observe(observation).await
+    }
+
     /// The next action to carry out; one whose time is over is ended here and not given out. Cancel-safe.
     pub async fn next_action(&mut self) -> Result<Assigned, DriverError> {
         loop {
             let assigned = self.actions.recv().await.ok_or(DriverError::CoreGone)?;
-            self.taken.insert(assigned.command.clone(), assigned.action.kind());
+            self.taken.insert(assigned.command.clone(), assigned.action.clone());
             if self.clock.now() < assigned.deadline {
                 return Ok(assigned);
             }
-            self.observe(Observation::Ended(Outcome { command: assigned.command, ended: Ended::Expired })).await?;
+            self.end(assigned.command, &assigned.action, Ended::Expired).await?;
         }
     }
 
@@ -98,16 +117,16 @@ impl Port {
         self.actions.close();
         while let Some(assigned) = self.actions.recv().await {
             let ended = Ended::Refused(Reason::new("device-removed"));
-            self.observe(Observation::Ended(Outcome { command: assigned.command, ended })).await?;
+            self.taken.insert(assigned.command.clone(), assigned.action.clone());
+            self.end(assigned.command, &assigned.action, ended).await?;
         }
         Ok(())
     }
 
     /// Ends every action that a failed driver had taken and not finished: nobody can know whether it was done.
     pub async fn abandon(&mut self) -> Result<(), DriverError> {
-        while let Some((command, _)) = self.taken.first_key_value() {
-            let ended = Ended::Indeterminate(Reason::new("driver-failed"));
-            self.observe(Observation::Ended(Outcome { command: command.clone(), ended })).await?;
+        while let Some((command, action)) = self.taken.first_key_value().map(|(c, a)| (c.clone(), a.clone())) {
+            self.end(command, &action, Ended::Indeterminate(Reason::new("driver-failed"))).await?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{DriverError, Port, limits};
 use crate::types::{Assigned, Observation, Tally};
-use crate::wire::{Input, Machine, Output};
+use crate::wire::{Input, Machine, Output, Way};
 
 /// Drives a machine over a line until the port says stop (`Ok`), or the line or the machine fails.
 ///
@@ -37,6 +37,7 @@ where
                 Ok(0) => return Err(DriverError::Closed),
                 Ok(count) => {
                     port.scope.seen(count);
+                    port.scope.wire(false, count, machine.shows(Way::In).of(&buffer[..count]));
                     feed(machine, port, Input::Bytes(&buffer[..count]))?;
                 }
                 Err(source) => return Err(line_error("reading", source)),
@@ -66,7 +67,10 @@ where
 {
     while let Some(output) = machine.poll() {
         match output {
-            Output::Send(bytes) => outgoing.push(&bytes, port.clock.now())?,
+            Output::Send(bytes) => {
+                port.scope.wire(true, bytes.len(), machine.shows(Way::Out).of(&bytes));
+                outgoing.push(&bytes, port.clock.now())?;
+            }
             Output::Observe(observation) => port.observe(observation).await?,
             Output::Health(condition, raised) => port.scope.condition(condition, raised, None),
             Output::Count(tally, count) => port.scope.count(tally, count),

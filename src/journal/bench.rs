@@ -61,8 +61,10 @@ pub enum BenchError {
 pub struct Report {
     /// Length of one event's stored form.
     pub event_bytes: usize,
-    /// One 4 KiB page written and fdatasync'ed, in place and at the end of a growing file.
+    /// The disk alone, in three ways.
     pub fsync: Fsync,
+    /// One event alone, appended until durable, by the fsync of what its commit writes ([`Fsync::log_us`]), both p50.
+    pub alone_to_fsync: f64,
     /// One entry per group size.
     pub groups: Vec<GroupReport>,
     /// What a stored form costs in CPU time.
@@ -74,9 +76,12 @@ pub struct Report {
 /// The disk alone.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fsync {
-    /// Over a file that is long enough already.
+    /// What one event's commit writes: one frame of 4,120 bytes in the write-ahead log, one after the other over what
+    /// is there already. Frames do not lie on the disk's blocks, so each touches two.
+    pub log_us: Percentiles,
+    /// 4 KiB over the same block again and again.
     pub in_place_us: Percentiles,
-    /// At the end of a file.
+    /// 4 KiB at the end of a growing file.
     pub append_us: Percentiles,
 }
 
@@ -138,15 +143,18 @@ pub struct Form {
 pub async fn run(directory: &Path, commits: u64, clock: &Clock) -> Result<Report, BenchError> {
     let before = load();
     let fsync = Fsync {
-        in_place_us: fsyncs(directory, clock, commits, |_| 0)?,
-        append_us: fsyncs(directory, clock, commits, |n| n * 4096)?,
+        log_us: fsyncs(directory, clock, commits, LOG)?,
+        in_place_us: fsyncs(directory, clock, commits, IN_PLACE)?,
+        append_us: fsyncs(directory, clock, commits, APPEND)?,
     };
     let mut groups = Vec::new();
     for group in GROUPS {
         groups.push(measure(directory, group, commits, clock).await?);
     }
     let event_bytes = encoded(&draft(clock)).len();
-    Ok(Report { event_bytes, fsync, groups, form: form(clock), load: [before, load()] })
+    let alone = groups.first().map_or(0.0, |alone| as_f64(alone.journal.commit_us.p50));
+    let alone_to_fsync = alone / as_f64(fsync.log_us.p50.max(1));
+    Ok(Report { event_bytes, fsync, alone_to_fsync, groups, form: form(clock), load: [before, load()] })
 }
 
 /// The disk's floor: one 4 KiB page at the end of a growing file, fdatasync'ed, so many times.
@@ -154,7 +162,12 @@ pub async fn run(directory: &Path, commits: u64, clock: &Clock) -> Result<Report
 /// # Errors
 /// See [`BenchError`].
 pub fn fsync_append(directory: &Path, clock: &Clock, times: u64) -> Result<Percentiles, BenchError> {
-    fsyncs(directory, clock, times, |n| n * 4096)
+    fsyncs(directory, clock, times, APPEND)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
+fn as_f64(value: u64) -> f64 {
+    value as f64
 }
 
 async fn measure(directory: &Path, group: usize, commits: u64, clock: &Clock) -> Result<GroupReport, BenchError> {
@@ -257,16 +270,29 @@ fn bare(place: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-fn fsyncs(directory: &Path, clock: &Clock, times: u64, place: fn(u64) -> u64) -> Result<Percentiles, BenchError> {
+/// How a file is written: how long it is before, how much at a time, and where the n-th time.
+#[derive(Clone, Copy)]
+struct Way {
+    there: usize,
+    bytes: usize,
+    place: fn(u64) -> u64,
+}
+
+const IN_PLACE: Way = Way { there: 4096, bytes: 4096, place: |_| 0 };
+const APPEND: Way = Way { there: 4096, bytes: 4096, place: |n| n * 4096 };
+const LOG: Way = Way { there: 4 << 20, bytes: 4120, place: |n| n % 1000 * 4120 };
+
+fn fsyncs(directory: &Path, clock: &Clock, times: u64, way: Way) -> Result<Percentiles, BenchError> {
     let path = directory.join("fsync");
     let measured = || {
         let file = File::create(&path)?;
-        file.write_all_at(&[0; 4096], 0)?;
+        file.write_all_at(&vec![0; way.there], 0)?;
         file.sync_all()?;
+        let written = vec![0x5a; way.bytes];
         let mut latencies = Vec::new();
         for n in 0..times {
             let start = clock.now();
-            file.write_all_at(&[0x5a; 4096], place(n))?;
+            file.write_all_at(&written, (way.place)(n))?;
             file.sync_data()?;
             latencies.push(clock.now() - start);
         }

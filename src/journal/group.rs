@@ -87,19 +87,54 @@ impl<'a> Group<'a> {
         Ok(rows)
     }
 
+    /// Stores one event. What ends a command is stored only while that command is open, and ends it in this
+    /// transaction: an outcome, or what became of a sale's order, which brings its outcome with it.
     fn store(&mut self, draft: &Draft, bytes: &[u8]) -> Result<Option<Row>> {
-        let Body::Observed(Observation::Ended(outcome)) = &draft.body else {
-            return self.push(draft.body.class(), bytes).map(|(row, _)| Some(row));
-        };
-        if !ledger::is_open(self.conn, &outcome.command)? {
-            self.counts.outcomes_dropped += 1;
-            return Ok(None);
+        match ending(draft) {
+            None => self.push(draft.body.class(), bytes).map(|(row, _)| Some(row)),
+            Some(outcome) if !ledger::is_open(self.conn, &outcome.command)? => {
+                self.counts.outcomes_dropped += 1;
+                Ok(None)
+            }
+            Some(outcome) => {
+                let (row, seq) = self.push(draft.body.class(), bytes)?;
+                if matches!(draft.body, Body::Observed(Observation::Ended(_))) {
+                    self.end(&outcome.command, &Event { row, seq, draft: draft.clone() })?;
+                } else {
+                    self.append_outcome(draft, outcome)?;
+                }
+                Ok(Some(row))
+            }
         }
-        let (row, seq) = self.push(draft.body.class(), bytes)?;
+    }
+
+    fn end(&mut self, id: &CommandId, event: &Event) -> Result<()> {
         let (now, _) = self.clock.wall();
-        ledger::end(self.conn, &outcome.command, &Event { row, seq, draft: draft.clone() }, now)?;
+        ledger::end(self.conn, id, event, now)?;
         self.commands_changed = true;
-        Ok(Some(row))
+        Ok(())
+    }
+
+    /// The end of the command that carried an order, right behind what became of the order.
+    fn append_outcome(&mut self, result: &Draft, outcome: Outcome) -> Result<()> {
+        let command = outcome.command.clone();
+        let draft = Draft {
+            id: self.clock.event_id(),
+            cause: Some(Cause::Command(command.clone())),
+            body: Body::Observed(Observation::Ended(outcome)),
+            ..result.clone()
+        };
+        let mut bytes = Vec::new();
+        stored::encode_event(&draft, &mut bytes);
+        let (row, seq) = self.push(draft.body.class(), &bytes)?;
+        self.end(&command, &Event { row, seq, draft })
+    }
+
+    /// Appends an event as it is, whatever it follows from: a damaged journal's, whose commands are settled already.
+    pub(super) fn keep(&mut self, draft: &Draft) -> Result<()> {
+        let mut bytes = Vec::new();
+        stored::encode_event(draft, &mut bytes);
+        self.push(draft.body.class(), &bytes).map(drop)
     }
 
     /// Appends what the journal has to say itself.
@@ -164,6 +199,13 @@ impl<'a> Group<'a> {
         if row <= at {
             return Err(JournalError::NoAdvance { reader: reader.to_owned(), at, asked: row });
         }
+        let rows = self.keep_effects(reader, effects)?;
+        cursor::set(self.conn, reader, row).map_err(JournalError::write)?;
+        Ok(rows)
+    }
+
+    /// Events, commands and changed keys of one owner.
+    pub(super) fn keep_effects(&mut self, owner: &str, effects: &Effects) -> Result<Vec<Row>> {
         let rows = self.append(&effects.events)?;
         for command in &effects.commands {
             match self.accept(&Intake::Command(command.clone())) {
@@ -173,9 +215,19 @@ impl<'a> Group<'a> {
             }
         }
         for change in &effects.state {
-            cursor::put_state(self.conn, reader, change).map_err(JournalError::write)?;
+            cursor::put_state(self.conn, owner, change).map_err(JournalError::write)?;
         }
-        cursor::set(self.conn, reader, row).map_err(JournalError::write)?;
         Ok(rows)
+    }
+}
+
+/// The outcome that an event is, or carries with it.
+fn ending(draft: &Draft) -> Option<Outcome> {
+    match (&draft.body, &draft.cause) {
+        (Body::Observed(Observation::Ended(outcome)), _) => Some(outcome.clone()),
+        (Body::Observed(Observation::Sale(step)), Some(Cause::Command(command))) => {
+            step.ends_command().map(|ended| Outcome { command: command.clone(), ended })
+        }
+        _ => None,
     }
 }

@@ -30,6 +30,10 @@ pub(super) const GROUP_EVENTS: usize = 256;
 pub(super) const TELEMETRY_DELAY: Duration = Duration::from_millis(200);
 /// How long a confirmation may live in memory only: a crash within it repeats events, it loses none.
 pub(super) const CONFIRM_DELAY: Duration = Duration::from_secs(1);
+/// So many rows confirmed and not written yet are many,
+pub(super) const CONFIRM_MANY: i64 = 1024;
+/// and wait no longer than this.
+pub(super) const CONFIRM_DELAY_MANY: Duration = Duration::from_millis(100);
 /// How long an idle writer sleeps between two looks at retention and disk space.
 pub(super) const IDLE: Duration = Duration::from_secs(10);
 /// Quiet time before the write-ahead log is folded back into the file.

@@ -72,6 +72,11 @@ use group::Group;
 use store::Store;
 use writer::{Ask, Queued, Request};
 
+/// Version of the SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// Where the journal is and how much it may hold.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -321,6 +326,15 @@ impl Journal {
         let reader = reader.to_owned();
         let events = effects.events.len() + effects.commands.len();
         self.write(None, events, move |group| group.advance(&reader, row, &effects)).await
+    }
+
+    /// Stores what an owner wants stored without having read anything for it, all or nothing: no cursor moves. Rows of
+    /// the stored events.
+    pub async fn keep(&self, owner: &str, effects: Effects) -> Result<Vec<Row>, JournalError> {
+        cursor::check_lengths(owner, &effects.state)?;
+        let owner = owner.to_owned();
+        let events = effects.events.len() + effects.commands.len();
+        self.write(None, events, move |group| group.keep_effects(&owner, &effects)).await
     }
 
     /// How far a reader has come; 0 at first.

@@ -11,7 +11,7 @@ use super::open::{FILE, beside};
 use super::stats::{self, Stats};
 use super::stored::{self, Unreadable};
 use super::{JournalError, cursor, limits, migrations};
-use crate::types::{Class, Epoch, Event, Row, Seq};
+use crate::types::{Class, Epoch, Event, Row, Seq, Timestamp};
 
 type Result<T> = std::result::Result<T, JournalError>;
 
@@ -107,6 +107,11 @@ impl ReadOnly {
     /// 1 MiB). An empty answer is the end. What cannot be read is left out; [`ReadOnly::verify`] names it.
     pub fn after(&self, row: Row, limit: usize) -> Result<Vec<Event>> {
         Ok(lane::merged(&self.conn, row, limit).map_err(JournalError::read)?.events)
+    }
+
+    /// An owner's keys and their values, in the keys' order; at most 4096.
+    pub fn states(&self, owner: &str, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>> {
+        cursor::states(&self.conn, owner, "", now).map_err(JournalError::read)
     }
 
     /// Depths and sizes.

@@ -149,5 +149,9 @@ fn rescue(group: &mut Group<'_>, draft: &Draft) -> Result<u64> {
         let known = Intake::Refused { id: outcome.command.clone(), reason: Reason::new("salvaged") };
         ledger::insert(group.conn, &known, group.clock.wall().0)?;
     }
+    if matches!(draft.body, Body::Observed(Observation::Sale(_))) {
+        // Its command ends by the outcome that stands behind it, or has ended above.
+        return group.keep(draft).map(|()| 1);
+    }
     group.append(std::slice::from_ref(draft)).map(|rows| rows.len() as u64)
 }

@@ -28,8 +28,10 @@ pub(super) struct Store {
     pub(super) head: Head,
     pub(super) counts: Counts,
     pub(super) confirmed: [Row; 3],
-    /// Since when a confirmation is in memory only.
-    pub(super) confirmed_dirty: Option<Instant>,
+    /// When confirmations that are in memory only are written; `None`: there are none.
+    pub(super) confirm_due: Option<Instant>,
+    /// How many rows that are.
+    confirmed_unwritten: i64,
     pub(super) limit_pages: u64,
     pub(super) free_bytes: u64,
     space_checked: Instant,
@@ -62,7 +64,8 @@ impl Store {
             head,
             counts: Counts::default(),
             confirmed,
-            confirmed_dirty: None,
+            confirm_due: None,
+            confirmed_unwritten: 0,
             limit_pages: u64::MAX,
             free_bytes: u64::MAX,
             space_checked: now,
@@ -126,14 +129,14 @@ impl Store {
     /// One transaction; what was confirmed meanwhile goes along when it is due.
     pub(super) fn transaction(&mut self, work: impl FnOnce(&mut Group<'_>) -> Result<()>) -> Result<()> {
         let now = self.clock.now();
-        let due = self.confirmed_dirty.is_some_and(|since| now >= since + limits::CONFIRM_DELAY);
+        let due = self.confirm_due.is_some_and(|due| now >= due);
         self.transact(work, due)
     }
 
     /// One transaction, what was confirmed meanwhile included: deletions and the confirmations they rest on go
     /// together.
     pub(super) fn transaction_with_confirmed(&mut self, work: impl FnOnce(&mut Group<'_>) -> Result<()>) -> Result<()> {
-        let dirty = self.confirmed_dirty.is_some();
+        let dirty = self.confirm_due.is_some();
         self.transact(work, dirty)
     }
 
@@ -144,7 +147,7 @@ impl Store {
                 self.wal_pages += 3 + (counts.events - self.counts.events) / 8;
                 self.counts = counts;
                 if persist {
-                    self.confirmed_dirty = None;
+                    (self.confirm_due, self.confirmed_unwritten) = (None, 0);
                 }
                 if head != self.head {
                     self.head = head;
@@ -186,20 +189,23 @@ impl Store {
         Ok(())
     }
 
-    /// Takes note of a confirmation; it reaches the disk within [`limits::CONFIRM_DELAY`].
+    /// Takes note of a confirmation; it reaches the disk within [`limits::CONFIRM_DELAY`], and sooner when it is one of
+    /// many: then a backlog drains, and one transaction more is little beside what it saves from being sent again.
     pub(super) fn confirm(&mut self, class: Class, up_to: Row) {
         let up_to = up_to.min(self.head.of(class).row);
         let confirmed = &mut self.confirmed[Head::place(class)];
         if up_to > *confirmed {
+            self.confirmed_unwritten += up_to.0 - confirmed.0;
             *confirmed = up_to;
-            let now = self.clock.now();
-            self.confirmed_dirty.get_or_insert(now);
+            let many = self.confirmed_unwritten >= limits::CONFIRM_MANY;
+            let due = self.clock.now() + if many { limits::CONFIRM_DELAY_MANY } else { limits::CONFIRM_DELAY };
+            self.confirm_due = Some(self.confirm_due.map_or(due, |before| before.min(due)));
         }
     }
 
     /// Writes what was confirmed.
     pub(super) fn persist_confirmed(&mut self) -> Result<()> {
-        match self.confirmed_dirty {
+        match self.confirm_due {
             None => Ok(()),
             Some(_) => self.transaction_with_confirmed(|_| Ok(())),
         }

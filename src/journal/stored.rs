@@ -9,6 +9,10 @@
 //! [`Entries::new`]); a new word in [`StoredBody`] comes with a migration, even an empty one, so that an older binary
 //! refuses the file instead of taking the word for damage.
 
+mod action;
+mod coupon;
+mod vending;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,10 +21,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::types::{
-    Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, CommandId, Condition, DeviceId, Draft, DropReason,
-    Ended, Epoch, Event, EventId, Gtin, HealthChange, Notice, Observation, OpenReason, Outcome, Row, Seq, Stamp,
-    Symbology, Timestamp,
+    Body, BootId, Cause, Class, CodeKind, CodeScanned, CommandId, Condition, DeviceId, Draft, DropReason, Ended, Epoch,
+    Event, EventId, Gtin, HealthChange, Notice, Observation, OpenReason, Outcome, Row, Seq, Stamp, Symbology,
+    Timestamp,
 };
+
+pub(super) use action::{decode as decode_action, encode as encode_action};
 
 /// The form written today.
 pub(super) const FORMAT: u8 = 1;
@@ -80,6 +86,18 @@ enum StoredBody<'a> {
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         r: Option<Cow<'a, str>>,
     },
+    #[serde(rename = "sale")]
+    Sale(vending::SaleForm),
+    #[serde(rename = "stock")]
+    Stock(vending::StockForm),
+    #[serde(rename = "machine")]
+    Machine(vending::MachineForm),
+    #[serde(rename = "selection")]
+    Selection(vending::SelectionForm),
+    #[serde(rename = "cash")]
+    Cash(vending::CashForm),
+    #[serde(rename = "coupon")]
+    Coupon(coupon::CouponForm),
     #[serde(rename = "opened")]
     Opened {
         #[serde(borrow)]
@@ -116,24 +134,44 @@ enum StoredBody<'a> {
         s: Cow<'a, str>,
         n: u32,
     },
+    #[serde(rename = "diag")]
+    Diagnostics {
+        #[serde(borrow)]
+        b: Cow<'a, str>,
+        p: u32,
+        n: u32,
+        #[serde(borrow)]
+        t: Cow<'a, str>,
+    },
 }
 
 impl<'a> StoredBody<'a> {
     fn of(body: &'a Body) -> Self {
         match body {
-            Body::Observed(Observation::Code(code)) => Self::Code {
+            Body::Observed(observation) => Self::of_observation(observation),
+            Body::Noticed(notice) => Self::of_notice(notice),
+        }
+    }
+
+    fn of_observation(observation: &'a Observation) -> Self {
+        match observation {
+            Observation::Code(code) => Self::Code {
                 k: code.kind.as_str().into(),
                 s: code.symbology.map(|s| s.to_string().into()),
                 v: code.value.as_str().into(),
                 g: code.gtin.as_ref().map(|g| g.as_str().into()),
                 a: code.ai.clone(),
             },
-            Body::Observed(Observation::Ended(outcome)) => Self::Ended {
+            Observation::Ended(outcome) => Self::Ended {
                 c: outcome.command.as_str().into(),
                 w: outcome.ended.as_str().into(),
                 r: outcome.ended.reason().map(|r| r.as_str().into()),
             },
-            Body::Noticed(notice) => Self::of_notice(notice),
+            Observation::Sale(step) => Self::Sale(step.into()),
+            Observation::Stock(stock) => Self::Stock(stock.into()),
+            Observation::Machine(status) => Self::Machine((&**status).into()),
+            Observation::Selection(selection) => Self::Selection(selection.into()),
+            Observation::Cash(cash) => Self::Cash(cash.into()),
         }
     }
 
@@ -155,6 +193,10 @@ impl<'a> StoredBody<'a> {
                 t: change.detail.as_deref().map(Into::into),
             },
             Notice::ConfigApplied { sha256, devices } => Self::Config { s: sha256.as_str().into(), n: *devices },
+            Notice::Diagnostics { bundle, part, of, text } => {
+                Self::Diagnostics { b: bundle.to_string().into(), p: *part, n: *of, t: text.as_str().into() }
+            }
+            Notice::Coupon(redemption) => Self::Coupon(redemption.into()),
         }
     }
 
@@ -171,6 +213,12 @@ impl<'a> StoredBody<'a> {
                 command: CommandId::new(&c).ok()?,
                 ended: Ended::parse(&w, r.as_deref())?,
             })),
+            Self::Sale(form) => Body::Observed(Observation::Sale(form.read()?)),
+            Self::Stock(form) => Body::Observed(Observation::Stock(form.read()?)),
+            Self::Machine(form) => Body::Observed(Observation::Machine(Box::new(form.read()?))),
+            Self::Selection(form) => Body::Observed(Observation::Selection(form.read())),
+            Self::Cash(form) => Body::Observed(Observation::Cash(form.read()?)),
+            Self::Coupon(form) => Body::Noticed(Notice::Coupon(form.read()?)),
             Self::Opened { e, p, l, r } => Body::Noticed(Notice::Opened {
                 epoch: Epoch(Uuid::parse_str(&e).ok()?),
                 previous: read(p, |p| Uuid::parse_str(p).ok().map(Epoch))?,
@@ -193,6 +241,12 @@ impl<'a> StoredBody<'a> {
                 detail: t.map(Cow::into_owned),
             })),
             Self::Config { s, n } => Body::Noticed(Notice::ConfigApplied { sha256: s.into_owned(), devices: n }),
+            Self::Diagnostics { b, p, n, t } => Body::Noticed(Notice::Diagnostics {
+                bundle: EventId(Uuid::parse_str(&b).ok()?),
+                part: p,
+                of: n,
+                text: t.into_owned(),
+            }),
         })
     }
 }
@@ -355,29 +409,6 @@ pub(super) fn decode_single(bytes: &[u8]) -> Result<Event, Unreadable> {
     let row = Row(unzigzag(take_varint(&mut rest).ok_or(Unreadable::Framing)?));
     let seq = Seq(take_varint(&mut rest).ok_or(Unreadable::Framing)?);
     decode_event(row, seq, rest)
-}
-
-#[derive(Serialize, Deserialize)]
-struct ScanTriggerArgs {
-    on: bool,
-}
-
-/// An action's word and its arguments as JSON.
-pub(super) fn encode_action(action: &Action) -> (&'static str, String) {
-    let args = match action {
-        Action::ScanTrigger { on } => serde_json::to_string(&ScanTriggerArgs { on: *on }).unwrap_or_default(),
-        Action::DeviceRestart => "{}".to_owned(),
-    };
-    (action.kind().as_str(), args)
-}
-
-/// The counterpart of [`encode_action`].
-pub(super) fn decode_action(word: &str, args: &str) -> Option<Action> {
-    use crate::types::ActionKind;
-    Some(match ActionKind::parse(word)? {
-        ActionKind::ScanTrigger => Action::ScanTrigger { on: serde_json::from_str::<ScanTriggerArgs>(args).ok()?.on },
-        ActionKind::DeviceRestart => Action::DeviceRestart,
-    })
 }
 
 /// LEB128, as in DWARF and protobuf.

@@ -165,7 +165,7 @@ impl Writer {
 
     /// How long there is nothing to do by itself.
     fn patience(&self, now: Instant) -> Duration {
-        let confirm_due = self.store.confirmed_dirty.map(|since| since + limits::CONFIRM_DELAY);
+        let confirm_due = self.store.confirm_due;
         let checkpoint_due =
             (self.store.wal_pages >= limits::CHECKPOINT_PAGES).then(|| self.last_commit + limits::CHECKPOINT_QUIET);
         let due = [self.group_due, confirm_due, checkpoint_due, Some(self.retain_due)].into_iter().flatten().min();
@@ -221,7 +221,7 @@ impl Writer {
         if self.group_due.is_some_and(|due| due <= now) {
             self.close_group();
         }
-        if self.store.confirmed_dirty.is_some_and(|since| since + limits::CONFIRM_DELAY <= now) {
+        if self.store.confirm_due.is_some_and(|due| due <= now) {
             self.persist_confirmed(now);
         }
         if self.store.wal_pages >= limits::CHECKPOINT_PAGES && self.last_commit + limits::CHECKPOINT_QUIET <= now {
@@ -242,7 +242,7 @@ impl Writer {
                 if !std::mem::replace(&mut self.unpersisted, true) {
                     tracing::warn!(%error, "confirmations cannot be written and are in memory only");
                 }
-                self.store.confirmed_dirty = Some(now);
+                self.store.confirm_due = Some(now + limits::CONFIRM_DELAY);
             }
         }
     }

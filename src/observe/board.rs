@@ -1,11 +1,14 @@
 //! The state of every device, for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::types::{DeviceId, Timestamp};
+
+/// Frames of a device that are kept.
+pub const FRAMES: usize = 256;
 
 /// Where a device stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +51,28 @@ pub struct DeviceStatus {
     pub evidence: String,
 }
 
+/// What one read or one write of a device's line carried, as far as others may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// When.
+    pub at: Timestamp,
+    /// To the device, rather than from it.
+    pub out: bool,
+    /// How many bytes.
+    pub bytes: usize,
+    /// Their shape, or the bytes of what is nobody's secret.
+    pub shown: String,
+}
+
+/// The last [`FRAMES`] of each device, the oldest first.
+type Frames = Arc<Mutex<BTreeMap<DeviceId, VecDeque<Frame>>>>;
+
 /// All devices of the gateway. Cheap to clone; every clone is the same board.
 #[derive(Debug, Clone, Default)]
 pub struct Board {
     devices: Arc<Mutex<BTreeMap<DeviceId, DeviceStatus>>>,
     changed: watch::Sender<()>,
+    frames: Frames,
 }
 
 impl Board {
@@ -65,6 +85,23 @@ impl Board {
     /// Takes a device away.
     pub fn remove(&self, device: &DeviceId) {
         self.devices.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
+    }
+
+    /// Keeps a frame, and forgets the oldest when there are more than [`FRAMES`].
+    pub fn frame(&self, device: &DeviceId, frame: Frame) {
+        let mut all = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let frames = all.entry(device.clone()).or_default();
+        if frames.len() >= FRAMES {
+            frames.pop_front();
+        }
+        frames.push_back(frame);
+    }
+
+    /// The last frames of a device, the oldest first.
+    pub fn frames(&self, device: &DeviceId) -> Vec<Frame> {
+        let all = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(device).map(|frames| frames.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Where a device stands, if there is one of that name.

@@ -1,9 +1,44 @@
 //! Logging set-up and the words to systemd. Logs go to standard error; standard output belongs to answers.
 
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
+
+/// Lines of the log that are kept in memory, and how much of each.
+const TAIL_LINES: usize = 200;
+const TAIL_LINE_BYTES: usize = 512;
+
+/// What was last logged. There is one log of a process, and so one of these.
+static TAIL: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// Writes into [`TAIL`]: one call of `write` is one line.
+struct Tail;
+
+impl io::Write for Tail {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(&line[..line.len().min(TAIL_LINE_BYTES)]);
+        let mut tail = TAIL.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.len() >= TAIL_LINES {
+            tail.pop_front();
+        }
+        tail.push_back(text.trim_end().to_owned());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The last 200 lines of the log, the oldest first.
+pub fn log_tail() -> Vec<String> {
+    TAIL.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+}
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +53,8 @@ pub enum LogFormat {
 /// Does nothing when logging has been started before.
 pub fn init_logging(filter: &str, format: LogFormat) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let writer = std::io::stderr.and(|| Tail);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     let _already_started = match format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().try_init(),

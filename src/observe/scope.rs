@@ -1,6 +1,6 @@
 //! One device's view of conditions, counters and the board.
 
-use super::{Board, Conditions, DeviceState, Metrics};
+use super::{Board, Conditions, DeviceState, Frame, Metrics};
 use crate::clock::Clock;
 use crate::types::{Condition, DeviceId, Tally};
 
@@ -43,6 +43,12 @@ impl DeviceScope {
         self.metrics.count(&self.device, Tally::BytesIn, bytes as u64);
         let (wall, _) = self.clock.wall();
         self.board.update(&self.device, |status| status.last_seen = Some(wall));
+    }
+
+    /// Bytes crossed the line; `shown` is what others may see of them.
+    pub fn wire(&self, out: bool, bytes: usize, shown: String) {
+        let (at, _) = self.clock.wall();
+        self.board.frame(&self.device, Frame { at, out, bytes, shown });
     }
 
     /// Where the device stands.

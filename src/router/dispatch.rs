@@ -8,11 +8,13 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::redeem::{OWNER, change};
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalError};
+use crate::flow::redeem::keep_keys;
+use crate::journal::{Effects, Journal, JournalError};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, DeviceId, Draft, Ended, Observation,
-    Origin, Outcome, Reason,
+    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, CouponKeys, DeviceId, Draft, Ended,
+    Observation, Origin, Outcome, Reason,
 };
 
 /// How long to wait before a command that could not be handed over is looked at again, if nothing wakes us before.
@@ -31,22 +33,27 @@ pub struct Target {
     pub restart: std::sync::Arc<tokio::sync::Notify>,
 }
 
-/// The devices that can be asked for something now. Every clone is the same list.
+/// Who can be asked for something now: devices, and under no name the gateway itself. Every clone is the same list.
 #[derive(Debug, Clone, Default)]
-pub struct Targets(Arc<Mutex<BTreeMap<DeviceId, Arc<Target>>>>);
+pub struct Targets(Arc<Mutex<BTreeMap<Option<DeviceId>, Arc<Target>>>>);
 
 impl Targets {
     /// A device can be asked from now on.
     pub fn add(&self, device: DeviceId, target: Target) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(device, Arc::new(target));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(Some(device), Arc::new(target));
+    }
+
+    /// The gateway itself can be asked from now on.
+    pub fn add_gateway(&self, target: Target) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(None, Arc::new(target));
     }
 
     /// A device cannot be asked any more; what is on its way to it may still arrive in its port.
     pub fn remove(&self, device: &DeviceId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(device.clone()));
     }
 
-    fn get(&self, device: &DeviceId) -> Option<Arc<Target>> {
+    fn get(&self, device: &Option<DeviceId>) -> Option<Arc<Target>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(device).cloned()
     }
 }
@@ -89,6 +96,8 @@ enum Decision {
     HandOver,
     /// The device's driver is started anew.
     Restart,
+    /// Keys of coupons are kept.
+    Keep(CouponKeys),
 }
 
 impl Dispatcher {
@@ -172,11 +181,12 @@ impl Dispatcher {
             Decision::Restart => {
                 self.record_dispatched(command, dispatched_before).await?;
                 self.repeatable.insert(command.id.clone());
-                if let Some(target) = command.device.as_ref().and_then(|device| self.targets.get(device)) {
+                if let Some(target) = self.targets.get(&command.device) {
                     target.restart.notify_one();
                 }
                 self.end(command, Ended::Done).await?;
             }
+            Decision::Keep(keys) => self.keep(command, &keys).await?,
             Decision::HandOver => return self.hand_over(command, dispatched_before).await,
         }
         Ok(true)
@@ -191,20 +201,21 @@ impl Dispatcher {
         if wall >= command.not_after {
             return Decision::End(Ended::Expired);
         }
-        let Some(device) = &command.device else { return refused("needs-a-device") };
-        let Some(target) = self.targets.get(device) else { return refused("unknown-device") };
-        if command.action == Action::DeviceRestart {
-            return Decision::Restart;
+        let to_gateway = command.device.is_none();
+        if let Action::CouponKeys(keys) = &command.action {
+            return if to_gateway { Decision::Keep(keys.clone()) } else { refused("bad-device") };
         }
-        if !target.can.contains(&command.action.kind()) {
-            return refused("unsupported-action");
+        match self.targets.get(&command.device) {
+            Some(_) if !to_gateway && command.action == Action::DeviceRestart => Decision::Restart,
+            Some(target) if target.can.contains(&command.action.kind()) => Decision::HandOver,
+            _ if to_gateway => refused("needs-a-device"),
+            Some(_) => refused("unsupported-action"),
+            None => refused("unknown-device"),
         }
-        Decision::HandOver
     }
 
     async fn hand_over(&mut self, command: &Command, dispatched_before: bool) -> Result<bool, JournalError> {
-        let target = command.device.as_ref().and_then(|device| self.targets.get(device));
-        let Some(target) = target else { return Ok(true) };
+        let Some(target) = self.targets.get(&command.device) else { return Ok(true) };
         // Room is reserved first, so that nothing can come between the record and the hand-over.
         let Ok(room) = target.assign.try_reserve() else { return Ok(false) };
         self.record_dispatched(command, dispatched_before).await?;
@@ -218,15 +229,25 @@ impl Dispatcher {
         if dispatched_before { Ok(()) } else { self.journal.step_dispatched(&command.id).await }
     }
 
+    /// Keeps keys and ends the command that brought them, all or nothing.
+    async fn keep(&self, command: &Command, keys: &CouponKeys) -> Result<(), JournalError> {
+        let state = keep_keys(keys).into_iter().map(change).collect();
+        let events = vec![self.outcome(command, Ended::Done)];
+        self.journal.keep(OWNER, Effects { events, commands: Vec::new(), state }).await.map(|_| ())
+    }
+
     async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
+        self.journal.append(vec![self.outcome(command, ended)]).await.map(|_| ())
+    }
+
+    fn outcome(&self, command: &Command, ended: Ended) -> Draft {
         let outcome = Outcome { command: command.id.clone(), ended };
-        let draft = Draft {
+        Draft {
             id: self.clock.event_id(),
             device: command.device.clone(),
             at: self.clock.stamp(),
             cause: Some(Cause::Command(command.id.clone())),
             body: Body::Observed(Observation::Ended(outcome)),
-        };
-        self.journal.append(vec![draft]).await.map(|_| ())
+        }
     }
 }

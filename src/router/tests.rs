@@ -9,8 +9,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::journal::{Accepted, Intake, Journal, Settings};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandId, DeviceId, Draft, Ended, Event, Observation,
-    Origin, Outcome, Row, Timestamp,
+    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandId, CouponKeys, DeviceId, Draft, Ended, Event,
+    IssuerId, IssuerKey, KeyId, Observation, Origin, Outcome, Row, Timestamp,
 };
 
 /// A journal on disk, a dispatcher with one scanner, and the scanner's side of the port.
@@ -224,4 +224,31 @@ async fn what_devices_say_reaches_the_journal_in_order() {
         .collect();
     assert_eq!(values, (0..200).map(|number| format!("code-{number}")).collect::<Vec<_>>());
     assert!(events.iter().all(|event| event.class() == Class::Record));
+}
+
+fn coupon_keys(names: &[&str]) -> CouponKeys {
+    let key = |name: &&str| IssuerKey {
+        id: KeyId::new(name).unwrap(),
+        ed25519: [7; 32],
+        from: Timestamp::from_unix_ms(0),
+        until: Timestamp::from_unix_ms(i64::MAX),
+    };
+    CouponKeys { issuer: IssuerId::new("brand").unwrap(), keys: names.iter().map(key).collect() }
+}
+
+#[tokio::test]
+async fn keys_of_coupons_are_kept_beside_those_that_are_there() {
+    let bench = bench();
+    let clock = &bench.clock;
+    bench.file(command("first", None, Action::CouponKeys(coupon_keys(&["k1", "k2"])), clock)).await;
+    bench.file(command("second", None, Action::CouponKeys(coupon_keys(&["k3"])), clock)).await;
+    let to_a_device = Action::CouponKeys(coupon_keys(&["k4"]));
+    bench.file(command("to-a-device", Some("scanner-1"), to_a_device, clock)).await;
+    assert_eq!(bench.end_of("first").await, Ended::Done);
+    assert_eq!(bench.end_of("second").await, Ended::Done);
+    assert_eq!(reason(&bench.end_of("to-a-device").await), ("refused", "bad-device"));
+    let kept = bench.journal.states("coupon", "").await.unwrap();
+    let names: Vec<_> = kept.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["key brand k1", "key brand k2", "key brand k3"]);
+    assert!(bench.journal.open_commands().await.unwrap().is_empty());
 }

@@ -14,6 +14,31 @@ pub struct BrokerAddress {
     pub port: u16,
 }
 
+/// How messages of events travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// As they are: JSON.
+    #[default]
+    Json,
+    /// Packed by Zstandard (RFC 8878) where that makes them smaller: for lines that are paid by the byte.
+    Zstd,
+}
+
+impl Encoding {
+    /// The contract's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The encoding the contract's word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Json, Self::Zstd].into_iter().find(|encoding| encoding.as_str() == word)
+    }
+}
+
 /// Why a text is no broker's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

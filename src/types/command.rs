@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CommandId, DeviceId, Timestamp};
+use super::{CommandId, CouponKeys, DeviceId, Order, SaleId, Slot, Timestamp};
 
 /// A short machine-readable reason: `[a-z0-9-]{1,64}`, such as `unknown-device`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,40 +44,192 @@ pub enum Action {
     },
     /// Close the device's line and start its driver anew.
     DeviceRestart,
+    /// Send a diagnostics bundle; asked of the gateway itself.
+    Diagnostics,
+    /// Let a machine give something out.
+    Dispense(Order),
+    /// Let a machine, whose card reader the gateway is, give out what the shopper chose at it.
+    Approve(Order),
+    /// Tell a machine, whose card reader the gateway is, that the shopper may not have what they chose.
+    Deny {
+        /// The sale that the driver's `requested` began.
+        sale: SaleId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Find out what became of an order that an earlier process, or an earlier run of the driver, had handed to the
+    /// machine. Nothing may move for it. It is never filed: the router puts it in the place of a [`Action::Dispense`]
+    /// or [`Action::Approve`], with the same command, for a driver that can do it; the driver answers like to the order
+    /// itself.
+    Recover(Order),
+    /// Take the order's price by a card reader that the gateway is the machine of.
+    Charge(Order),
+    /// Keep what a card reader has taken (the product fell), or give it back.
+    ChargeEnd {
+        /// The sale.
+        sale: SaleId,
+        /// Whether the product fell.
+        dispensed: bool,
+    },
+    /// Tell a machine that a lane's jam is gone.
+    JamClear {
+        /// The lane.
+        slot: Slot,
+    },
+    /// Tell a machine how many are in a lane.
+    StockWrite {
+        /// The lane.
+        slot: Slot,
+        /// How many.
+        count: u16,
+    },
+    /// A technician has counted or filled a lane.
+    StockSet {
+        /// The lane.
+        slot: Slot,
+        /// How many are in it now.
+        count: u16,
+    },
+    /// A technician has cleared a lane: it is sold from again.
+    LaneClear {
+        /// The lane.
+        slot: Slot,
+    },
+    /// Keys that an issuer signs coupons with.
+    CouponKeys(CouponKeys),
+    /// What the payment side says of a sale.
+    Answer(PaymentAnswer),
+    /// A person has looked and says what became of a sale that nobody else could know of.
+    SaleResolve {
+        /// The sale.
+        sale: SaleId,
+        /// What became of it.
+        resolution: Resolution,
+        /// Who says so, 1 to 64 characters.
+        by: String,
+    },
 }
 
-/// The name of an action, without its arguments: what a device says it can do.
+/// What the payment side says of a sale. The first that says something final counts; what comes later changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentAnswer {
+    /// The sale.
+    pub sale: SaleId,
+    /// What is said.
+    pub said: Said,
+    /// Why, where there is a why.
+    pub reason: Option<Reason>,
+    /// What the payment provider calls it, at most 128 characters.
+    pub provider_ref: Option<String>,
+}
+
+/// See [`PaymentAnswer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// Whether the money is promised.
+    Authorised(bool),
+    /// To a query: whether it is paid; `None`: not known yet.
+    Queried(Option<bool>),
+    /// To a cancellation: whether it is undone for good, closed if it was not paid and given back if it was.
+    Cancelled(bool),
+}
+
+/// What a person says became of a sale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ActionKind {
-    /// See [`Action::ScanTrigger`].
-    ScanTrigger,
-    /// See [`Action::DeviceRestart`].
-    DeviceRestart,
+pub enum Resolution {
+    /// The shopper has the product: the money is kept.
+    Dispensed,
+    /// The shopper has no product: the money goes back.
+    Refunded,
 }
 
-impl ActionKind {
-    /// Every action.
-    pub const ALL: [Self; 2] = [Self::ScanTrigger, Self::DeviceRestart];
-
+impl Resolution {
     /// The contract's word.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::ScanTrigger => "scan.trigger",
-            Self::DeviceRestart => "device.restart",
+            Self::Dispensed => "dispensed",
+            Self::Refunded => "refunded",
         }
     }
 
+    /// The resolution the contract's word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Dispensed, Self::Refunded].into_iter().find(|resolution| resolution.as_str() == word)
+    }
+}
+
+/// Who carries an action out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executor {
+    /// The device's driver.
+    Driver,
+    /// The gateway itself, with the device's driver where it is about one.
+    Gateway,
+    /// A flow over the journal: a machine's ledger or a station.
+    Flow,
+}
+
+macro_rules! actions {
+    ($($name:ident = $word:literal, $executor:ident, idempotent: $idempotent:literal, offered: $offered:literal;)*) => {
+        /// The name of an action, without its arguments: what a device says it can do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum ActionKind {
+            $(#[doc = concat!("`", $word, "`: see [`Action`].")] $name,)*
+        }
+
+        impl ActionKind {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The contract's word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// Whether doing it twice does no more than doing it once. Only such an action may be repeated when it is
+            /// not known whether it happened.
+            pub const fn idempotent(self) -> bool {
+                match self { $(Self::$name => $idempotent,)* }
+            }
+
+            /// Whether the contract offers it to the cloud; the others are the house's own.
+            pub const fn offered(self) -> bool {
+                match self { $(Self::$name => $offered,)* }
+            }
+
+            /// Who carries it out.
+            pub const fn executor(self) -> Executor {
+                match self { $(Self::$name => Executor::$executor,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    ScanTrigger = "scan.trigger", Driver, idempotent: true, offered: true;
+    DeviceRestart = "device.restart", Gateway, idempotent: true, offered: true;
+    Diagnostics = "diagnostics", Gateway, idempotent: true, offered: true;
+    Dispense = "dispense", Driver, idempotent: false, offered: true;
+    Approve = "vend.approve", Driver, idempotent: false, offered: false;
+    Deny = "vend.deny", Driver, idempotent: true, offered: false;
+    Recover = "vend.recover", Driver, idempotent: true, offered: false;
+    Charge = "charge", Driver, idempotent: false, offered: false;
+    ChargeEnd = "charge.end", Driver, idempotent: false, offered: false;
+    JamClear = "jam.clear", Driver, idempotent: true, offered: false;
+    StockWrite = "stock.write", Driver, idempotent: true, offered: false;
+    StockSet = "stock.set", Flow, idempotent: true, offered: true;
+    LaneClear = "lane.clear", Flow, idempotent: true, offered: true;
+    CouponKeys = "coupon.keys", Gateway, idempotent: true, offered: true;
+    SaleAuthorised = "sale.authorised", Flow, idempotent: true, offered: true;
+    SaleQueried = "sale.queried", Flow, idempotent: true, offered: true;
+    SaleCancelled = "sale.cancelled", Flow, idempotent: true, offered: true;
+    SaleResolve = "sale.resolve", Flow, idempotent: true, offered: false;
+}
+
+impl ActionKind {
     /// The action the contract's word names.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-
-    /// Whether doing it twice does no more than doing it once. Only such an action may be repeated when it is
-    /// not known whether it happened.
-    pub const fn idempotent(self) -> bool {
-        match self {
-            Self::ScanTrigger | Self::DeviceRestart => true,
-        }
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -87,6 +239,32 @@ impl Action {
         match self {
             Self::ScanTrigger { .. } => ActionKind::ScanTrigger,
             Self::DeviceRestart => ActionKind::DeviceRestart,
+            Self::Diagnostics => ActionKind::Diagnostics,
+            Self::Dispense(_) => ActionKind::Dispense,
+            Self::Approve(_) => ActionKind::Approve,
+            Self::Deny { .. } => ActionKind::Deny,
+            Self::Recover(_) => ActionKind::Recover,
+            Self::Charge(_) => ActionKind::Charge,
+            Self::ChargeEnd { .. } => ActionKind::ChargeEnd,
+            Self::JamClear { .. } => ActionKind::JamClear,
+            Self::StockWrite { .. } => ActionKind::StockWrite,
+            Self::StockSet { .. } => ActionKind::StockSet,
+            Self::LaneClear { .. } => ActionKind::LaneClear,
+            Self::CouponKeys(_) => ActionKind::CouponKeys,
+            Self::Answer(answer) => match answer.said {
+                Said::Authorised(_) => ActionKind::SaleAuthorised,
+                Said::Queried(_) => ActionKind::SaleQueried,
+                Said::Cancelled(_) => ActionKind::SaleCancelled,
+            },
+            Self::SaleResolve { .. } => ActionKind::SaleResolve,
+        }
+    }
+
+    /// The order that it hands to a machine, when it does.
+    pub const fn order(&self) -> Option<&Order> {
+        match self {
+            Self::Dispense(order) | Self::Approve(order) | Self::Recover(order) => Some(order),
+            _ => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the journal holds.
 
-use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Row, Seq, Stamp};
+use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Redemption, Row, Seq, Stamp};
 
 /// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
 /// cloud and what may be dropped when the disk fills.
@@ -119,12 +119,29 @@ pub enum Notice {
         /// How many devices it drives.
         devices: u32,
     },
+    /// A part of a diagnostics bundle that was asked for.
+    Diagnostics {
+        /// Which bundle; another one for every time that one is made.
+        bundle: EventId,
+        /// Which part, from 1.
+        part: u32,
+        /// Of how many.
+        of: u32,
+        /// Its text: the parts one after the other are a JSON document.
+        text: String,
+    },
+    /// A coupon was shown at a station.
+    Coupon(Redemption),
 }
 
 impl Notice {
     /// See [`Observation::class`].
     pub const fn class(&self) -> Class {
-        Class::Record
+        match self {
+            Self::Coupon(_) => Class::Money,
+            Self::Diagnostics { .. } => Class::Telemetry,
+            Self::Opened { .. } | Self::Dropped { .. } | Self::Health(_) | Self::ConfigApplied { .. } => Class::Record,
+        }
     }
 }
 

@@ -97,6 +97,28 @@ text_id!(
     CommandId, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
 );
 
+text_id!(
+    /// A sale, unique for ever: `[A-Za-z0-9._:-]{1,64}`. Money is asked for, and given back, once for each.
+    SaleId, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
+);
+
+fn visible_character(c: char) -> bool {
+    c.is_ascii_graphic()
+}
+
+text_id!(
+    /// Who signs coupons (`iss`): 1 to 48 visible ASCII characters, such as `brand.example`.
+    IssuerId, 48, "visible ASCII characters", visible_character
+);
+text_id!(
+    /// A key of an issuer (`kid`): 1 to 64 visible ASCII characters.
+    KeyId, 64, "visible ASCII characters", visible_character
+);
+text_id!(
+    /// A coupon, unique for its issuer (`jti`): 1 to 64 visible ASCII characters.
+    CouponId, 64, "visible ASCII characters", visible_character
+);
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -11,26 +11,43 @@
 mod broker;
 mod code;
 mod command;
+mod coupon;
 mod desired;
 mod diagnostic;
 mod endpoint;
 mod event;
 mod health;
 mod id;
+mod machine;
+mod money;
 mod observation;
+mod sale;
 mod tally;
 mod time;
 pub mod units;
 
-pub use broker::{BrokerAddress, BrokerAddressError};
+pub use broker::{BrokerAddress, BrokerAddressError, Encoding};
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
-pub use command::{Action, ActionKind, Assigned, Command, CommandState, Ended, Origin, Outcome, Reason};
+pub use command::{
+    Action, ActionKind, Assigned, Command, CommandState, Ended, Executor, Origin, Outcome, PaymentAnswer, Reason,
+    Resolution, Said,
+};
+pub use coupon::{
+    Counter, CouponClaims, CouponClock, CouponKeys, CouponKind, CouponRefusal, CouponValue, IssuerKey, KeyRing,
+    Redemption, Verdict,
+};
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
 pub use health::{Condition, HealthChange, Level};
-pub use id::{BootId, CommandId, DeviceId, Epoch, EventId, GatewayId, NameError, Row, Seq, StationId, StoreId};
+pub use id::{
+    BootId, CommandId, CouponId, DeviceId, Epoch, EventId, GatewayId, IssuerId, KeyId, NameError, Row, SaleId, Seq,
+    StationId, StoreId,
+};
+pub use machine::{Cash, CashKind, Climate, LaneStatus, MachineStatus, PartState, Selection, Stock, StockSource};
+pub use money::{Currency, Minor};
 pub use observation::Observation;
+pub use sale::{Order, Payment, SaleStep, Slot, Step};
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};

@@ -1,4 +1,5 @@
-//! Durations and sizes as the configuration writes them: a whole number and its unit, `"15s"`, `"500ms"`, `"2GiB"`.
+//! Durations, sizes and rates as the configuration writes them: a whole number and its unit, `"15s"`, `"500ms"`,
+//! `"2GiB"`, `"500/s"`.
 
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ const SIZES: [(&str, u64); 5] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), (
 
 /// What a duration looks like, for a help line.
 pub const DURATION_HELP: &str = "a whole number and its unit: ms, s, min, h or d, such as \"500ms\" or \"15s\"";
+/// What a rate looks like, for a help line.
+pub const RATE_HELP: &str = "a whole number and /s, such as \"500/s\"";
 /// What a size looks like, for a help line.
 pub const SIZE_HELP: &str = "a whole number and its unit: B, KiB, MiB, GiB or TiB, such as \"2GiB\"";
 
@@ -44,6 +47,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
 /// Reads `"2GiB"` as bytes.
 pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     parse(text, &SIZES)
+}
+
+/// The unit of rates.
+const RATES: [(&str, u64); 1] = [("/s", 1)];
+
+/// Reads `"500/s"` as so many a second.
+pub fn parse_rate(text: &str) -> Result<u64, UnitError> {
+    parse(text, &RATES)
+}
+
+/// Writes a rate so that [`parse_rate`] reads it back.
+pub fn format_rate(per_s: u64) -> String {
+    format(per_s, &RATES)
 }
 
 /// Writes a duration so that [`parse_duration`] reads it back: in the largest unit that needs no fraction. What is
@@ -91,6 +107,8 @@ mod tests {
         assert_eq!(parse_duration("7d"), Ok(Duration::from_secs(604_800)));
         assert_eq!(parse_size("2GiB"), Ok(2_147_483_648));
         assert_eq!(parse_size("0B"), Ok(0));
+        assert_eq!(parse_rate("500/s"), Ok(500));
+        assert_eq!(parse_rate("500"), Err(UnitError::Unit { unit: String::new() }));
     }
 
     #[test]
@@ -108,6 +126,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(amount: u64) {
             prop_assert_eq!(parse_size(&format_size(amount)), Ok(amount));
+            prop_assert_eq!(parse_rate(&format_rate(amount)), Ok(amount));
             let duration = Duration::from_millis(amount);
             prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
         }

@@ -1,15 +1,19 @@
 //! The body of `smartstore bench uplink`: how fast a backlog reaches a broker, beside a peer and the limit.
 //!
-//! Three in the same run, each against a fresh mosquitto with one subscriber (QoS 0) that takes everything:
-//! - ours: journal to broker in batches; the clock runs from the first attempt to connect until every event is
-//!   confirmed and deleted from the journal;
-//! - the peer: another mosquitto that has queued the same number of messages of the same payload, one event each,
-//!   and bridges them; its clock runs from the first arrival to the last, so its waiting to reconnect costs it nothing;
+//! In the same run, each against a fresh mosquitto with one subscriber (QoS 0) that takes everything:
+//! - ours: journal to broker in batches of 100; the clock runs from the first attempt to connect until every event is
+//!   confirmed and deleted from the journal (`drained_s`: until the last is acknowledged);
+//! - ours without batches: one event a message, which is what a bridge moves;
+//! - the peer: another mosquitto that has queued the same number of messages of the same payload, one event each, as
+//!   devices that publish by themselves fill it, and bridges them; its clock runs from the first arrival to the last,
+//!   so its waiting to reconnect costs it nothing, and it keeps its queue in memory while ours is on disk;
+//! - the peer as it never is, for its best: the same events bundled by a hundred before they reach it;
 //! - the limit: the client crate publishing our batches from memory, 100 in flight, until the last is acknowledged.
 //!
 //! Afterwards single events, one at a time: appended, durable, acknowledged by the broker and confirmed.
 
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -72,12 +76,20 @@ pub struct Report {
     pub event_bytes: usize,
     /// Journal to broker, confirmed and deleted.
     pub ours: Run,
-    /// The bridge.
+    /// From the first attempt to connect to the last acknowledgement, without the deletion, in seconds.
+    pub drained_s: f64,
+    /// Ours, one event a message.
+    pub ours_single: Run,
+    /// The bridge, one event a message.
     pub bridge: Run,
+    /// The bridge, a hundred events a message.
+    pub bridge_bundled: Run,
     /// From memory.
     pub limit: Run,
     /// Ours by the bridge's, in events a second.
     pub ratio_to_bridge: f64,
+    /// The same, both one event a message.
+    pub ratio_single: f64,
     /// Ours by the limit's.
     pub ratio_to_limit: f64,
     /// One event at a time: appended to confirmed.
@@ -118,7 +130,7 @@ pub async fn run(
 ) -> Result<Report, BenchError> {
     let before = load();
     let bench = Bench { directory, program, events, clock };
-    let (journal, source) = bench.fill().await?;
+    let (journal, source) = bench.fill("batches").await?;
     let stamp = clock.stamp();
     let some = journal.unsent(Class::Record, Row(0), BATCH_EVENTS + 1).await.map_err(BenchError::Journal)?;
     let payload = |events: &[crate::types::Event]| match source.batch(events, &stamp, super::limits::MESSAGE_BYTES) {
@@ -126,20 +138,34 @@ pub async fn run(
         Encoded::Oversized { .. } => (Vec::new(), 1),
     };
     let (single, batch) = (payload(some.get(1..2).unwrap_or_default()), payload(some.get(1..).unwrap_or_default()));
-    let (ours, live_us) = bench.ours(journal, live).await?;
-    let bridge = bench.bridge(&single.0).await?;
+    let Drain { run: ours, drained, live_us } = bench.ours("ours", journal, BATCH_EVENTS, live).await?;
+    let (journal, _) = bench.fill("singles").await?;
+    let ours_single = bench.ours("ours-single", journal, 1, 1).await?.run;
+    let bridge = bench.bridge("one", &single.0, 1).await?;
+    let bridge_bundled = bench.bridge("bundled", &batch.0, batch.1).await?;
     let limit = bench.limit(&batch.0, batch.1).await?;
     Ok(Report {
         events,
         event_bytes: single.0.len(),
         ours,
+        drained_s: drained.as_secs_f64(),
+        ours_single,
         bridge,
+        bridge_bundled,
         limit,
         ratio_to_bridge: ours.events_per_s / bridge.events_per_s,
+        ratio_single: ours_single.events_per_s / bridge.events_per_s,
         ratio_to_limit: ours.events_per_s / limit.events_per_s,
         live_us,
         load: [before, load()],
     })
+}
+
+/// What our side did.
+struct Drain {
+    run: Run,
+    drained: Duration,
+    live_us: Percentiles,
 }
 
 struct Bench<'a> {
@@ -151,8 +177,10 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// A journal with the backlog.
-    async fn fill(&self) -> Result<(Journal, Source), BenchError> {
-        let settings = journal::Settings { keep_confirmed_events: 0, ..journal::Settings::new(self.directory) };
+    async fn fill(&self, name: &str) -> Result<(Journal, Source), BenchError> {
+        let directory = self.directory.join(name);
+        std::fs::create_dir_all(&directory).map_err(|source| self.failed(name, source))?;
+        let settings = journal::Settings { keep_confirmed_events: 0, ..journal::Settings::new(directory) };
         let (journal, _) = Journal::open(settings, self.clock.clone()).map_err(BenchError::Journal)?;
         let mut left = self.events;
         while left > 0 {
@@ -166,10 +194,13 @@ impl Bench<'_> {
         Ok((journal, source))
     }
 
-    async fn ours(&self, journal: Journal, live: u32) -> Result<(Run, Percentiles), BenchError> {
-        let broker = Broker::start(self, "ours", "").await?;
+    async fn ours(&self, name: &str, journal: Journal, batch: usize, live: u32) -> Result<Drain, BenchError> {
+        let broker = Broker::start(self, name, "").await?;
         let sink = Sink::open(broker.port).await?;
-        let settings = Settings { broker: broker.address(), ..identity() };
+        let mut settings = Settings { broker: broker.address(), ..identity() };
+        settings.pace.batch_events = batch;
+        // Filling may take more than a minute on a slow disk; then what is meant to be measured is a limit.
+        settings.pace.backfill_per_s = NonZeroU32::MAX;
         let uplink = Uplink::new(settings, journal.clone(), Conditions::new(self.clock.clone()), self.clock.clone());
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -181,6 +212,7 @@ impl Bench<'_> {
         let mut progress = uplink.progress();
         let all = progress.wait_for(|progress| progress.delivered(Class::Record) >= self.events);
         timeout(PATIENCE, all).await.map_err(|_| BenchError::Slow("the drain")).map(drop)?;
+        let drained = self.clock.now() - begun;
         timeout(PATIENCE, deleted(&journal)).await.map_err(|_| BenchError::Slow("the deletion"))??;
         let took = self.clock.now() - begun;
         let messages = sink.messages();
@@ -188,7 +220,7 @@ impl Bench<'_> {
         stop.cancel();
         while tasks.join_next().await.is_some() {}
         journal.close().await.map_err(BenchError::Journal)?;
-        Ok((Run::new(messages, self.events, took), live_us))
+        Ok(Drain { run: Run::new(messages, self.events, took), drained, live_us })
     }
 
     async fn live(&self, journal: &Journal, uplink: &Uplink, live: u32) -> Result<Percentiles, BenchError> {
@@ -205,20 +237,22 @@ impl Bench<'_> {
         Ok(percentiles(samples))
     }
 
-    async fn bridge(&self, payload: &[u8]) -> Result<Run, BenchError> {
+    /// `events`: how many there are in one message.
+    async fn bridge(&self, name: &str, payload: &[u8], events: u64) -> Result<Run, BenchError> {
+        let messages = self.events.div_ceil(events);
         let far = free_port().map_err(|source| self.failed("far", source))?;
         let bridge = format!(
             "connection far\naddress 127.0.0.1:{far}\ntopic # out 1\ncleansession false\n\
              restart_timeout {BRIDGE_RETRY_S}\n\
              notifications false\ntry_private false\nautosave_interval 5\n"
         );
-        let edge = Broker::start(self, "edge", &bridge).await?;
-        publish(edge.port, payload, self.events, self.clock).await?;
-        let far = Broker::start_at(self, "far", "", far).await?;
+        let edge = Broker::start(self, &format!("edge-{name}"), &bridge).await?;
+        publish(edge.port, payload, messages, self.clock).await?;
+        let far = Broker::start_at(self, &format!("far-{name}"), "", far).await?;
         let mut sink = Sink::open(far.port).await?;
-        let took = timeout(PATIENCE, sink.until(self.events, self.clock)).await;
+        let took = timeout(PATIENCE, sink.until(messages, self.clock)).await;
         let took = took.map_err(|_| BenchError::Slow("the bridge"))?;
-        Ok(Run::new(self.events, self.events, took))
+        Ok(Run::new(messages, messages * events, took))
     }
 
     async fn limit(&self, payload: &[u8], events: u64) -> Result<Run, BenchError> {

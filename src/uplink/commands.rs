@@ -66,7 +66,8 @@ impl From<Fault> for End {
 /// `Ok` when it is to come again with renewed files.
 async fn connection(shared: &Shared, repeats: &mpsc::Sender<Event>) -> Result<(), End> {
     let mut renewed = shared.renewed.subscribe();
-    let options = connect::for_commands(&shared.settings).await?;
+    let mut options = connect::for_commands(&shared.settings).await?;
+    connect::counted(&mut options, &shared.traffic);
     let mut link = Link::open(options, usize::from(limits::COMMANDS_IN_FLIGHT) * 2).await?;
     // At every connection: a session may have been kept without the subscription, by a broker that was killed or by us.
     let topics = [shared.topics.commands(), shared.topics.config_desired()];

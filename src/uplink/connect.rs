@@ -4,17 +4,23 @@
 //! flight (and memory for them is set aside), and a session that the broker kept is refused when the client is new.
 
 use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use rumqttc::{
     AckMode, LastWill, MqttOptions, NetworkOptions, PersistedAckMode, PersistedSession, QoS, SessionStore,
     SessionStoreError, SessionStoreKey, TlsConfiguration, Transport,
 };
+use tokio::net::TcpStream;
 
 use super::fault::Fault;
 use super::limits;
 use super::settings::Settings;
+use super::usage::{Counted, Traffic};
 use crate::clock::Clock;
 use crate::types::Condition;
 use crate::wire::cloud::{COMMAND_BYTES, DESIRED_BYTES, Source, State, Topics};
@@ -32,7 +38,7 @@ const COMMAND_OVERHEAD: u32 = 4 * 1024;
 pub(super) async fn for_events(settings: &Settings, clock: &Clock) -> Result<MqttOptions, Fault> {
     let mut options = basic(settings, "up").await?;
     let topics = Topics::new(&settings.store, &settings.gateway);
-    let gone = Source::status(State::Offline, &clock.stamp(), &settings.version);
+    let gone = Source::status(State::Offline, &clock.stamp(), &settings.version, settings.encoding);
     options
         .set_clean_start(true)
         .set_last_will(LastWill::new(topics.status(), gone, QoS::AtLeastOnce, true, None))
@@ -77,6 +83,34 @@ pub(super) async fn for_a_try(settings: &Settings, suffix: &str) -> Result<MqttO
     Ok(options)
 }
 
+/// Counts what the connection will carry.
+pub(super) fn counted(options: &mut MqttOptions, traffic: &Arc<Traffic>) {
+    let traffic = Arc::clone(traffic);
+    options.set_socket_connector(move |host, _| {
+        let traffic = Arc::clone(&traffic);
+        async move { Ok(Counted { socket: socket(&host).await?, traffic }) }
+    });
+}
+
+/// A socket to whichever address of the broker answers first; each gets a head start over the next.
+async fn socket(host: &str) -> io::Result<TcpStream> {
+    let addresses = tokio::net::lookup_host(host).await?.take(limits::ADDRESSES).zip(0_u32..);
+    let mut attempts: FuturesUnordered<_> = addresses
+        .map(|(address, before)| async move {
+            tokio::time::sleep(limits::HEAD_START * before).await;
+            TcpStream::connect(address).await
+        })
+        .collect();
+    let mut refused = io::Error::from(io::ErrorKind::NotFound);
+    while let Some(attempt) = attempts.next().await {
+        match attempt {
+            Ok(socket) => return socket.set_nodelay(true).map(|()| socket),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
 /// More ids than messages on their way, so that a late answer meets no new message.
 fn inflight(settings: &Settings) -> u16 {
     u16::try_from(settings.pace.window.saturating_mul(4)).unwrap_or(u16::MAX).max(64)
@@ -110,8 +144,13 @@ async fn basic(settings: &Settings, suffix: &str) -> Result<MqttOptions, Fault> 
     Ok(options)
 }
 
+/// The file of those who may vouch for the broker.
+pub(super) fn authorities(settings: &Settings) -> PathBuf {
+    settings.ca_file.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES))
+}
+
 async fn tls(settings: &Settings) -> Result<TlsConfiguration, Fault> {
-    let authorities = settings.ca_file.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_AUTHORITIES));
+    let authorities = authorities(settings);
     let ca = read(&authorities, Condition::CloudTls, "ca_file").await?;
     let client_auth = match (&settings.cert_file, &settings.key_file) {
         (Some(cert), Some(key)) => {

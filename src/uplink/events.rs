@@ -19,11 +19,11 @@ use super::limits;
 use super::link::{Link, Signal};
 use super::outbox::{Careful, Hopeless, Outbox, Verdict};
 use super::renewal::Files;
-use super::{Shared, UplinkError};
+use super::{Settings, Shared, UplinkError};
 use crate::backoff::Backoff;
 use crate::journal::{Head, Journal, JournalError};
-use crate::types::{Body, Class, Condition, ConfigReport, Draft, Event, Notice, Row};
-use crate::wire::cloud::{Encoded, Source, State, Topics, reported_message};
+use crate::types::{Body, Class, Condition, ConfigReport, Draft, Encoding, Event, Notice, Row};
+use crate::wire::cloud::{Encoded, Source, State, Topics, packed, reported_message};
 
 /// Fixed header, length of the topic, packet id, properties.
 const AROUND_REPORT: usize = 16;
@@ -137,7 +137,8 @@ async fn open(shared: &Shared) -> Result<(Link, Outbox), End> {
         *confirmed = shared.journal.confirmed(class).await?;
     }
     let files = Files::look(&shared.settings).await;
-    let options = connect::for_events(&shared.settings, &shared.clock).await?;
+    let mut options = connect::for_events(&shared.settings, &shared.clock).await?;
+    connect::counted(&mut options, &shared.traffic);
     let link = Link::open(options, shared.settings.pace.window + limits::REPEATS + 4).await?;
     let room = room(link.packet_bytes, &shared.topics)?;
     shared.files.send_replace(files);
@@ -261,9 +262,18 @@ impl<'a> Session<'a> {
             let Some((class, outgoing)) = next else { break };
             let topic = self.shared.topics.events(class);
             let token = Token::Flight(class, outgoing.id);
-            self.publish(topic, outgoing.payload, PublishOptions::at_least_once(), token)?;
+            let payload = self.encoded(outgoing.payload);
+            self.publish(topic, payload, PublishOptions::at_least_once(), token)?;
         }
         Ok(())
+    }
+
+    /// A message of events as it travels.
+    fn encoded(&self, message: Vec<u8>) -> Vec<u8> {
+        match self.shared.settings.encoding {
+            Encoding::Json => message,
+            Encoding::Zstd => packed(message),
+        }
     }
 
     fn publish(&self, topic: String, payload: Vec<u8>, options: PublishOptions, token: Token) -> Result<(), Fault> {
@@ -279,7 +289,8 @@ impl<'a> Session<'a> {
     }
 
     fn say(&mut self, state: State) -> Result<(), Fault> {
-        let payload = Source::status(state, &self.shared.clock.stamp(), &self.shared.settings.version);
+        let Settings { version, encoding, .. } = &self.shared.settings;
+        let payload = Source::status(state, &self.shared.clock.stamp(), version, *encoding);
         self.other();
         self.publish(self.shared.topics.status(), payload, PublishOptions::at_least_once().retained(), Token::Status)
     }
@@ -304,7 +315,7 @@ impl<'a> Session<'a> {
         let Encoded::Batch { payload, .. } = batch else { return Ok(()) };
         self.other();
         self.shared.meter.note(|progress| progress.repeats += 1);
-        let topic = self.shared.topics.events(event.class());
+        let (topic, payload) = (self.shared.topics.events(event.class()), self.encoded(payload));
         self.publish(topic, payload, PublishOptions::at_least_once(), Token::Repeat)
     }
 

@@ -27,6 +27,10 @@ pub(super) const LEAST_PACKET_BYTES: usize = 1024;
 
 /// TCP, TLS and CONNACK together.
 pub(super) const CONNECT: Duration = Duration::from_secs(10);
+/// Addresses of the broker that are tried.
+pub(super) const ADDRESSES: usize = 8;
+/// What each of them gets over the next.
+pub(super) const HEAD_START: Duration = Duration::from_millis(250);
 /// The client pings after so long without sending.
 pub(super) const KEEP_ALIVE_S: u16 = 10;
 /// A connection on which nothing has come for so long is dead, whatever TCP says.
@@ -50,6 +54,13 @@ pub(super) const TAKEN_MEANWHILE: u64 = 10;
 pub(super) const STRIKES: u32 = 3;
 /// Acknowledgements without a further incident after which a connection's end is no longer held against an event.
 pub(super) const CAREFUL_FLIGHTS: u32 = 100;
+
+/// How often it is looked at what the line has carried.
+pub(super) const USAGE_LOOK: Duration = Duration::from_secs(10);
+/// How long that may be in memory only.
+pub(super) const USAGE_KEPT: Duration = Duration::from_secs(600);
+/// How long a day's usage is kept.
+pub(super) const USAGE_MEMORY: Duration = Duration::from_secs(32 * 24 * 3600);
 
 /// Outcomes waiting to be sent once more.
 pub(super) const REPEATS: usize = 16;

@@ -27,6 +27,7 @@
 
 pub mod bench;
 mod bucket;
+mod certificate;
 mod commands;
 mod configuration;
 mod connect;
@@ -42,16 +43,19 @@ mod progress;
 mod renewal;
 mod settings;
 mod tls;
+mod usage;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use certificate::{Validity, brokers_validity, validities};
 pub use configuration::{ConfigExchange, Desired};
 pub use probe::probe;
 pub use progress::Progress;
 pub use settings::{Pace, Settings};
+pub use usage::{USAGE_OWNER, Usage, usage_of_day};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
@@ -84,6 +88,9 @@ struct Shared {
     /// Counts changes of the files that the broker has accepted.
     renewed: watch::Sender<u64>,
     exchange: ConfigExchange,
+    /// What its sockets carry, and what of that is written down.
+    traffic: Arc<usage::Traffic>,
+    booked: Mutex<Usage>,
 }
 
 /// The uplink of one gateway. Cheap to clone; run one of the clones, once at a time.
@@ -109,7 +116,10 @@ impl Uplink {
         let topics = Topics::new(&settings.store, &settings.gateway);
         let (health, meter) = (Health::new(conditions), Meter::default());
         let (files, renewed) = (watch::Sender::default(), watch::Sender::default());
-        Self { shared: Arc::new(Shared { settings, topics, journal, clock, health, meter, files, renewed, exchange }) }
+        let (traffic, booked) = (Arc::default(), Mutex::default());
+        let shared =
+            Shared { settings, topics, journal, clock, health, meter, files, renewed, exchange, traffic, booked };
+        Self { shared: Arc::new(shared) }
     }
 
     /// How far it has come; changes with every step.
@@ -128,11 +138,14 @@ impl Uplink {
         let both = async {
             tokio::try_join!(events::run(shared, repeats, &stop), commands::run(shared, repeat, &stop)).map(drop)
         };
-        tokio::select! {
+        let ended = tokio::select! {
             ended = both => ended,
             ended = shared.follow() => ended,
+            ended = usage::run(shared) => ended,
             never = renewal::run(shared) => match never {},
-        }
+        };
+        usage::close(shared).await;
+        ended
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use super::usage::Usage;
 use crate::journal::{Head, Mark};
 use crate::types::{Class, Seq};
 
@@ -26,6 +27,10 @@ pub struct Progress {
     pub commands_unreadable: u64,
     /// Outcomes sent once more because their command came again.
     pub repeats: u64,
+    /// What the line has carried since the start, ten seconds ago or less.
+    pub usage: Usage,
+    /// What it has carried today (UTC).
+    pub usage_today: Usage,
     confirmed: [Seq; 3],
     delivered: [u64; 3],
     head: [Seq; 3],
@@ -79,6 +84,15 @@ impl Meter {
 
     pub(super) fn note(&self, change: impl FnOnce(&mut Progress)) {
         self.progress.send_modify(change);
+    }
+
+    /// What the line has carried; the same again wakes nobody.
+    pub(super) fn note_usage(&self, usage: Usage, usage_today: Usage) {
+        self.progress.send_if_modified(|progress| {
+            let changed = (progress.usage, progress.usage_today) != (usage, usage_today);
+            (progress.usage, progress.usage_today) = (usage, usage_today);
+            changed
+        });
     }
 
     /// The journal has grown.

@@ -64,7 +64,8 @@ async fn change_over(shared: &Shared, now: Files) {
 }
 
 async fn attempt(shared: &Shared) -> Result<(), Fault> {
-    let options = connect::for_a_try(&shared.settings, "try").await?;
+    let mut options = connect::for_a_try(&shared.settings, "try").await?;
+    connect::counted(&mut options, &shared.traffic);
     Link::open(options, 4).await?.leave().await;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::limits;
-use crate::types::{BrokerAddress, GatewayId, StoreId};
+use crate::types::{BrokerAddress, Encoding, GatewayId, StoreId};
 use crate::wire::cloud::BATCH_EVENTS;
 
 /// What the uplink is told. Files are read anew at every connection. A certificate or password that is renewed while
@@ -30,6 +30,8 @@ pub struct Settings {
     pub cert_file: Option<PathBuf>,
     /// PEM file of our own key.
     pub key_file: Option<PathBuf>,
+    /// How messages of events travel.
+    pub encoding: Encoding,
     /// How fast and how patient.
     pub pace: Pace,
 }
@@ -47,6 +49,7 @@ impl Settings {
             ca_file: None,
             cert_file: None,
             key_file: None,
+            encoding: Encoding::default(),
             pace: Pace::default(),
         }
     }

@@ -9,7 +9,13 @@
 //! nothing else.
 
 pub mod cloud;
+pub mod coupon;
+pub mod dot11;
+pub mod pcap;
 pub mod scan;
+mod showing;
+
+pub use showing::{Showing, Way};
 
 use std::time::Instant;
 
@@ -35,6 +41,13 @@ pub trait Machine {
 
     /// Whether something irrevocable is going on (a motor turns): no new action, no stopping now.
     fn in_flight(&self) -> bool;
+
+    /// How much of what crosses the line a diagnostics bundle may show. A protocol that carries no codes, cards or
+    /// addresses says more than the length.
+    fn shows(&self, way: Way) -> Showing {
+        let _ = way;
+        Showing::Length
+    }
 }
 
 /// What a machine is given.

@@ -61,11 +61,27 @@ impl Mosquitto {
         wait_until("mosquitto listens", Duration::from_secs(20), || TcpStream::connect(("127.0.0.1", port)).is_ok());
     }
 
+    /// Starts it anew with further settings.
+    pub(crate) fn ask_for(&mut self, settings: &str) {
+        self.stop();
+        let file = self.folder.join("mosquitto.conf");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = if settings.contains("allow_anonymous") { text.replace("allow_anonymous true\n", "") } else { text };
+        std::fs::write(&file, format!("{text}{settings}\n")).unwrap();
+        self.start();
+    }
+
     /// Stops it in good order: what it has acknowledged and not yet handed on is on its disk.
     pub(crate) fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        kill_process(pid_of(&child), Signal::TERM).unwrap();
-        wait_until("mosquitto ends", Duration::from_secs(20), || child.try_wait().unwrap().is_some());
+        // It listens before it is ready to end: what it is told in between, it forgets. So it is told again.
+        wait_until("mosquitto ends", Duration::from_secs(20), || {
+            let ended = child.try_wait().unwrap().is_some();
+            if !ended {
+                kill_process(pid_of(&child), Signal::TERM).unwrap();
+            }
+            ended
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! `smartstore bench`: repeatable measurements, each beside its limit in the same run.
 
+mod coupon;
 mod idle;
 mod scanner;
 mod uplink;
@@ -25,6 +26,8 @@ pub(super) struct Args {
 enum What {
     /// From the last byte of a code on a serial line to its event on disk, and what an idle daemon costs.
     Scanner(scanner::Args),
+    /// Verifying a coupon and asking whether it was redeemed, beside the bare signature check.
+    Coupon(coupon::Args),
     /// Durable events a second and commit latency, beside a bare `SQLite` loop.
     Journal(JournalArgs),
     /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a bridge and the client alone.
@@ -48,6 +51,7 @@ struct JournalArgs {
 pub(super) fn run(args: &Args) -> ExitCode {
     let done = match &args.what {
         What::Scanner(args) => scanner::run(args),
+        What::Coupon(args) => coupon::run(args),
         What::Journal(args) => journal(args),
         What::Uplink(args) => uplink::run(args),
     };
@@ -80,9 +84,15 @@ fn journal(args: &JournalArgs) -> anyhow::Result<()> {
 }
 
 fn show_journal(report: &Report) {
-    let Report { event_bytes, fsync, groups, form, load } = report;
+    let Report { event_bytes, fsync, alone_to_fsync, groups, form, load } = report;
     say!("load before {}, after {}", load[0], load[1]);
-    say!("fdatasync of 4 KiB: in place p50 {} us, appended p50 {} us", fsync.in_place_us.p50, fsync.append_us.p50);
+    say!(
+        "fdatasync: of one frame over the log p50 {} us; of 4 KiB in one place {} us, appended {} us",
+        fsync.log_us.p50,
+        fsync.in_place_us.p50,
+        fsync.append_us.p50
+    );
+    say!("one event alone, by the fsync of its frame: {alone_to_fsync:.2}");
     for group in groups {
         let (ours, bare) = (&group.journal, &group.bare);
         say!(

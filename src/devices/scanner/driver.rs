@@ -11,7 +11,7 @@ use crate::types::{
     Action, ActionKind, Assigned, CodeGrammars, Condition, DeviceId, Ended, Endpoint, Observation, Outcome, Reason,
 };
 use crate::wire::scan::{Decoded, Dialect, Heard, HidScanner, ScanAction, SerialScanner, classify};
-use crate::wire::{Input, Machine, Output};
+use crate::wire::{Input, Machine, Output, Showing, Way};
 
 /// A scanner on a serial line.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl<M: Machine<Action = ScanAction, Observation = Heard>> Machine for Classifie
             Input::Action(Assigned { command, action: Action::ScanTrigger { on }, .. }) => {
                 Input::Action(ScanAction::Trigger { command, on })
             }
-            Input::Action(Assigned { command, action: Action::DeviceRestart, .. }) => {
+            Input::Action(Assigned { command, .. }) => {
                 self.refused = Some(Outcome { command, ended: Ended::Refused(Reason::new("not-supported")) });
                 return Ok(());
             }
@@ -165,5 +165,9 @@ impl<M: Machine<Action = ScanAction, Observation = Heard>> Machine for Classifie
 
     fn in_flight(&self) -> bool {
         self.machine.in_flight()
+    }
+
+    fn shows(&self, way: Way) -> Showing {
+        self.machine.shows(way)
     }
 }

@@ -152,7 +152,7 @@ async fn said(ends: &mut PortEnds) -> Observation {
 async fn code(ends: &mut PortEnds) -> CodeScanned {
     match said(ends).await {
         Observation::Code(code) => code,
-        other @ Observation::Ended(_) => panic!("no code but {other:?}"),
+        other => panic!("no code but {other:?}"),
     }
 }
 

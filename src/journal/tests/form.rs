@@ -6,7 +6,10 @@ use uuid::Uuid;
 use super::*;
 use crate::journal::lane::BatchRow;
 use crate::journal::stored::{self, Batch, Entries, Unreadable};
-use crate::types::{BootId, Condition, EventId, Gtin, HealthChange, Observation, Stamp, Symbology};
+use crate::types::{
+    BootId, Condition, CouponClaims, CouponId, CouponKeys, CouponKind, CouponRefusal, CouponValue, EventId, Gtin,
+    HealthChange, IssuerId, IssuerKey, KeyId, Observation, Redemption, Stamp, StationId, Symbology, Verdict,
+};
 
 fn uuid() -> impl Strategy<Value = Uuid> {
     any::<u128>().prop_map(Uuid::from_u128)
@@ -63,7 +66,42 @@ fn notice() -> impl Strategy<Value = Notice> {
             Notice::Health(HealthChange { condition, device, raised, detail })
         });
     let config = ("[0-9a-f]{64}", any::<u32>()).prop_map(|(sha256, devices)| Notice::ConfigApplied { sha256, devices });
-    prop_oneof![opened, dropped, health, config]
+    let diagnostics = (uuid(), any::<u32>(), any::<u32>(), any::<String>())
+        .prop_map(|(bundle, part, of, text)| Notice::Diagnostics { bundle: EventId(bundle), part, of, text });
+    prop_oneof![opened, dropped, health, config, diagnostics]
+}
+
+fn claims() -> impl Strategy<Value = CouponClaims> {
+    let value = prop_oneof![
+        (0..=CouponValue::MINOR_MAX).prop_map(CouponValue::Minor),
+        "[^\\p{Cc}]{1,32}".prop_map(CouponValue::Text),
+    ];
+    let names = ("[!-~]{1,48}", "[!-~]{1,64}", "[!-~]{1,64}");
+    let audience = proptest::collection::vec(any::<String>(), 0..4);
+    let kind = proptest::sample::select(CouponKind::ALL.to_vec());
+    (names, audience, any::<[u32; 2]>(), kind, value).prop_map(
+        |((issuer, key, id), audience, [not_before, expires], kind, value)| CouponClaims {
+            issuer: IssuerId::new(&issuer).unwrap(),
+            key: KeyId::new(&key).unwrap(),
+            id: CouponId::new(&id).unwrap(),
+            audience,
+            not_before: Timestamp::from_unix_ms(not_before.into()),
+            expires: Timestamp::from_unix_ms(expires.into()),
+            kind,
+            value,
+        },
+    )
+}
+
+fn coupon() -> impl Strategy<Value = Body> {
+    let reason = proptest::sample::select(CouponRefusal::ALL.to_vec());
+    let boxed = || claims().prop_map(Box::new);
+    let refused = (reason, proptest::option::of(boxed()), proptest::option::of(uuid().prop_map(EventId)))
+        .prop_map(|(reason, claims, redeemed)| Verdict::Refused { reason, claims, redeemed });
+    let verdict = prop_oneof![boxed().prop_map(Verdict::Redeemed), refused];
+    ("[a-z0-9-]{1,32}", verdict).prop_map(|(station, verdict)| {
+        Body::Noticed(Notice::Coupon(Redemption { station: StationId::new(&station).unwrap(), verdict }))
+    })
 }
 
 fn body() -> impl Strategy<Value = Body> {
@@ -72,6 +110,7 @@ fn body() -> impl Strategy<Value = Body> {
         scanned().prop_map(|code| Body::Observed(Observation::Code(code))),
         outcome.prop_map(|outcome| Body::Observed(Observation::Ended(outcome))),
         notice().prop_map(Body::Noticed),
+        coupon(),
     ]
 }
 
@@ -140,6 +179,22 @@ proptest! {
         let place = place.index(batch.body.len());
         batch.body[place] ^= 1 << bit;
         prop_assert_eq!(BatchRow::for_test(&batch, at, crc).entries().unwrap_err(), Unreadable::Checksum);
+    }
+
+    #[test]
+    fn keys_of_coupons_that_are_stored_are_read_back(
+        issuer in "[!-~]{1,48}",
+        keys in proptest::collection::vec(("[!-~]{1,64}", any::<[u8; 32]>(), any::<[u32; 2]>()), 1..4),
+    ) {
+        let keys = keys.into_iter().map(|(id, ed25519, [from, until])| IssuerKey {
+            id: KeyId::new(&id).unwrap(),
+            ed25519,
+            from: Timestamp::from_unix_ms(from.into()),
+            until: Timestamp::from_unix_ms(until.into()),
+        });
+        let action = Action::CouponKeys(CouponKeys { issuer: IssuerId::new(&issuer).unwrap(), keys: keys.collect() });
+        let (word, args) = stored::encode_action(&action);
+        prop_assert_eq!(stored::decode_action(word, &args), Some(action));
     }
 
     #[test]

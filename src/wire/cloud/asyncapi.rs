@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::BATCH_EVENTS;
 use super::command::CommandV1;
+use super::desired::{DesiredV1, ReportedV1};
 use super::payload::{EventV1, StatusV1};
 use super::schema::typed;
 use crate::types::Class;
@@ -27,9 +28,12 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 9] = golden![
+const EVENTS: [(&str, &str); 13] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
+    "coupon.redeemed.v1.json",
+    "coupon.refused.v1.json",
+    "coupon.refused.v1.minimal.json",
     "scan.code.v1.json",
     "scan.code.v1.minimal.json",
     "device.health.v1.json",
@@ -37,9 +41,22 @@ const EVENTS: [(&str, &str); 9] = golden![
     "journal.opened.v1.json",
     "journal.opened.v1.first.json",
     "journal.dropped.v1.json",
+    "diagnostics.chunk.v1.json",
 ];
-const STATUS: [(&str, &str); 2] = golden!["status.online.json", "status.offline.json"];
-const COMMANDS: [(&str, &str); 2] = golden!["command.scan.trigger.json", "command.device.restart.json"];
+const STATUS: [(&str, &str); 3] = golden!["status.online.json", "status.offline.json", "status.online.zstd.json"];
+const COMMANDS: [(&str, &str); 4] = golden![
+    "command.scan.trigger.json",
+    "command.device.restart.json",
+    "command.diagnostics.json",
+    "command.coupon.keys.json",
+];
+const DESIRED: [(&str, &str); 1] = golden!["config.desired.json"];
+const REPORTED: [(&str, &str); 4] = golden![
+    "config.reported.applied.json",
+    "config.reported.refused.json",
+    "config.reported.rolled-back.json",
+    "config.reported.unreadable.json",
+];
 
 /// The document; `version` is the software's.
 pub fn asyncapi(version: &str) -> Value {
@@ -127,7 +144,7 @@ fn server(description: &str, mqtt: &Value) -> Value {
 }
 
 /// Key and last levels of each topic, the server it is at, and what it carries.
-fn topics() -> [(String, String, &'static str, &'static str); 5] {
+fn topics() -> [(String, String, &'static str, &'static str); 7] {
     let events = |class: Class, says| (events_key(class), format!("events/{}", class.as_str()), "up", says);
     [
         ("status".into(), "status".into(), "up", "Whether the gateway is connected: retained, and its last will."),
@@ -138,6 +155,8 @@ fn topics() -> [(String, String, &'static str, &'static str); 5] {
             "Events that are dropped first when a disk is full; every dropped range is announced.",
         ),
         ("commands".into(), "commands".into(), "down", "What the gateway or a device of it is to do."),
+        ("config-desired".into(), "config/desired".into(), "down", "The configuration that the cloud wants: retained."),
+        ("config-reported".into(), "config/reported".into(), "up", "What became of it: retained."),
     ]
 }
 
@@ -167,7 +186,8 @@ fn operations() -> Value {
         let (name, action, mqtt) = if server == "down" {
             ("receive", "receive", json!({ "qos": 1, "bindingVersion": BINDING }))
         } else {
-            ("send", "send", json!({ "qos": 1, "retain": key == "status", "bindingVersion": BINDING }))
+            let retain = key == "status" || key == "config-reported";
+            ("send", "send", json!({ "qos": 1, "retain": retain, "bindingVersion": BINDING }))
         };
         let operation = json!({
             "action": action,
@@ -188,6 +208,12 @@ fn messages(generator: &mut SchemaGenerator) -> Value {
     let command = json!({ "allOf": [generator.subschema_for::<CommandV1<'_>>()] });
     let says = "One command. The same id never acts twice; its one outcome is a `command.ended.v1`.";
     messages.insert("commands".to_owned(), message("Command", says, &command, plain(&COMMANDS)));
+    let desired = json!({ "allOf": [generator.subschema_for::<DesiredV1<'_>>()] });
+    let says = "A configuration, 256 KiB at most. It is checked, tried, and kept or taken back.";
+    messages.insert("config-desired".to_owned(), message("Wanted configuration", says, &desired, plain(&DESIRED)));
+    let reported = json!({ "allOf": [generator.subschema_for::<ReportedV1>()] });
+    let says = "`applied`, `refused` or `rolled-back`, with the mistakes as `smartstore check --json` says them.";
+    messages.insert("config-reported".to_owned(), message("Report", says, &reported, plain(&REPORTED)));
     let types = typed(generator);
     for class in Class::ALL {
         let types: Vec<_> = types.iter().filter(|(_, of, _)| *of == class).collect();
@@ -197,7 +223,8 @@ fn messages(generator: &mut SchemaGenerator) -> Value {
         }
         let batch = json!({ "type": "array", "minItems": 1, "maxItems": BATCH_EVENTS, "items": event });
         let title = format!("Events of the class {}", class.as_str());
-        let says = "Events of one class in the order of `seq`: CloudEvents 1.0 in JSON.";
+        let says = "Events of one class in the order of `seq`: CloudEvents 1.0 in JSON. Where the status announces \
+            `zstd`, a message may be a Zstandard frame of this; it begins with the bytes `28 b5 2f fd`.";
         let known: Vec<_> = types.iter().map(|(name, _, _)| *name).collect();
         messages.insert(events_key(class), message(&title, says, &batch, batches(&known)));
     }
@@ -251,7 +278,7 @@ mod tests {
         let used: BTreeSet<String> = Class::ALL
             .map(|class| topics.events(class))
             .into_iter()
-            .chain([topics.status(), topics.commands()])
+            .chain([topics.status(), topics.commands(), topics.config_desired(), topics.config_reported()])
             .collect();
         let channels = document["channels"].as_object().unwrap().values();
         let written: BTreeSet<String> = channels
@@ -267,9 +294,20 @@ mod tests {
             let examples = document["components"]["messages"][key]["examples"].as_array().cloned();
             examples.unwrap_or_default().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(examples("events-money"), ["command.ended.v1", "command.ended.v1.done"]);
-        assert_eq!(examples("events-record").len(), EVENTS.len() - 2);
-        assert_eq!(examples("events-telemetry"), Vec::<String>::new());
+        let money = [
+            "command.ended.v1",
+            "command.ended.v1.done",
+            "coupon.redeemed.v1",
+            "coupon.refused.v1",
+            "coupon.refused.v1.minimal",
+        ];
+        assert_eq!(examples("events-money"), money);
+        assert_eq!(examples("events-record").len(), EVENTS.len() - money.len() - 1);
+        assert_eq!(examples("events-telemetry"), ["diagnostics.chunk.v1"]);
+        assert_eq!(
+            examples("config-desired").len() + examples("config-reported").len(),
+            DESIRED.len() + REPORTED.len()
+        );
         assert_eq!(examples("status").len() + examples("commands").len(), STATUS.len() + COMMANDS.len());
     }
 

@@ -1,11 +1,11 @@
 //! Commands on their way down.
 
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::types::{Action, ActionKind, Command, CommandId, DeviceId, Origin, Reason, Timestamp};
+use super::action::{self, ActionV1};
+use crate::types::{ActionKind, Command, CommandId, DeviceId, Origin, Reason, Timestamp};
 
 /// Largest command, in bytes.
 pub const COMMAND_BYTES: usize = 64 * 1024;
@@ -58,37 +58,6 @@ pub(super) struct CommandV1<'a> {
     not_after: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(tag = "action", content = "args")]
-enum ActionV1 {
-    /// Start or stop reading, of a scanner in command mode.
-    #[serde(rename = "scan.trigger")]
-    ScanTrigger(ScanTriggerArgs),
-    /// Close the device's line and start its driver anew.
-    #[serde(rename = "device.restart")]
-    DeviceRestart(NoArgs),
-}
-
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ScanTriggerArgs {
-    /// `true`: read now; `false`: stop.
-    on: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct NoArgs {}
-
-impl From<&Action> for ActionV1 {
-    fn from(action: &Action) -> Self {
-        match action {
-            Action::ScanTrigger { on } => Self::ScanTrigger(ScanTriggerArgs { on: *on }),
-            Action::DeviceRestart => Self::DeviceRestart(NoArgs {}),
-        }
-    }
-}
-
 /// Reads one message of the command topic.
 ///
 /// # Errors
@@ -116,39 +85,23 @@ pub fn parse_command(message: &[u8]) -> Result<Command, Unparsed> {
         ),
     };
     let word = text(&raw.action).map_err(|detail| refuse("unknown-action", format!("action {detail}")))?;
-    let kind = ActionKind::parse(word).ok_or_else(|| refuse("unknown-action", format!("{word:?}")))?;
-    let action = action(kind, raw.args).map_err(|error| refuse("bad-args", format!("{word}: {error}")))?;
+    let kind = ActionKind::parse(word).filter(|kind| kind.offered());
+    let kind = kind.ok_or_else(|| refuse("unknown-action", format!("{word:?}")))?;
+    let action = action::read(kind, &id, raw.args).map_err(|error| refuse("bad-args", format!("{word}: {error}")))?;
     let not_after = text(&raw.not_after)
         .and_then(|time| time.parse::<Timestamp>().map_err(|error| error.to_string()))
         .map_err(|detail| refuse("bad-not-after", format!("not_after {detail}")))?;
     Ok(Command { id, device, action, not_after, origin: Origin::Cloud })
 }
 
-/// A command as it travels: for instruments and tests that play the cloud.
+/// A command as it travels: for instruments and tests that play the cloud. Empty for an action that the contract does
+/// not offer.
 pub fn command_message(command: &Command) -> Vec<u8> {
     let Command { id, device, action, not_after, origin: _ } = command;
+    let Some(action) = ActionV1::of(action) else { return Vec::new() };
     let device = device.as_ref().map(DeviceId::as_str);
-    let command = CommandV1 { id: id.as_str(), device, action: action.into(), not_after: not_after.to_string() };
+    let command = CommandV1 { id: id.as_str(), device, action, not_after: not_after.to_string() };
     serde_json::to_vec(&command).unwrap_or_default()
-}
-
-fn action(kind: ActionKind, args: Value) -> Result<Action, serde_json::Error> {
-    Ok(match kind {
-        ActionKind::ScanTrigger => Action::ScanTrigger { on: arguments::<ScanTriggerArgs>(args)?.on },
-        ActionKind::DeviceRestart => {
-            let NoArgs {} = arguments(args)?;
-            Action::DeviceRestart
-        }
-    })
-}
-
-/// `args` left out is the same as no arguments.
-fn arguments<T: DeserializeOwned>(args: Value) -> Result<T, serde_json::Error> {
-    match args {
-        Value::Null => serde_json::from_value(Value::Object(serde_json::Map::new())),
-        Value::Object(_) => serde_json::from_value(args),
-        _ => Err(serde::de::Error::custom("args must be an object")),
-    }
 }
 
 fn text(value: &Value) -> Result<&str, String> {
@@ -168,6 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::types::Action;
 
     fn refusal(message: &str) -> (Option<String>, String) {
         let unparsed = parse_command(message.as_bytes()).unwrap_err();

@@ -39,12 +39,22 @@ enum VersionV1 {
     Text(String),
 }
 
+/// A configuration that the cloud wants.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DesiredV1<'a> {
+    /// A whole number, or a text of at most 128 bytes; only compared.
+    version: VersionV1,
+    /// The configuration, as the file holds it.
+    toml: &'a str,
+}
+
 /// What became of a configuration that the cloud wanted.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-struct ReportedV1 {
+pub(super) struct ReportedV1 {
     /// As it was given; null when it could not be read.
     version: Option<VersionV1>,
     /// `applied`, `refused` or `rolled-back`.
+    #[schemars(extend("enum" = ["applied", "refused", "rolled-back"]))]
     state: String,
     /// Why, as `smartstore check --json` says it.
     errors: Vec<ReportedErrorV1>,
@@ -92,11 +102,6 @@ pub fn parse_desired(message: &[u8]) -> Result<DesiredConfig, UnreadDesired> {
 
 /// A configuration as it travels: for instruments and tests that play the cloud.
 pub fn desired_message(desired: &DesiredConfig) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct DesiredV1<'a> {
-        version: VersionV1,
-        toml: &'a str,
-    }
     let DesiredConfig { version, toml } = desired;
     serde_json::to_vec(&DesiredV1 { version: version.into(), toml }).unwrap_or_default()
 }

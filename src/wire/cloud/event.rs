@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 
+use super::packed::unpacked;
 use super::payload::{Data, EventV1, StatusV1, notice};
-use crate::types::{Body, DeviceId, Epoch, Event, GatewayId, Observation, Stamp, StoreId};
+use crate::types::{Body, DeviceId, Encoding, Epoch, Event, GatewayId, Observation, Stamp, StoreId};
 
 /// Most events in one message.
 pub const BATCH_EVENTS: usize = 100;
@@ -95,14 +97,15 @@ impl Source {
         String::from_utf8(line).unwrap_or_default()
     }
 
-    /// The status message, also the last will. `version` is the software's.
-    pub fn status(state: State, now: &Stamp, version: &str) -> Vec<u8> {
+    /// The status message, also the last will. `version` is the software's, `encoding` that of messages of events.
+    pub fn status(state: State, now: &Stamp, version: &str, encoding: Encoding) -> Vec<u8> {
         let state = match state {
             State::Online => "online",
             State::Offline => "offline",
         };
         let mut payload = Vec::with_capacity(160);
-        append(&mut payload, &StatusV1 { state, since: now.wall, boot: now.boot, version });
+        let encoding = (encoding != Encoding::Json).then(|| encoding.as_str());
+        append(&mut payload, &StatusV1 { state, since: now.wall, boot: now.boot, version, encoding });
         payload
     }
 
@@ -140,9 +143,20 @@ fn subject<'a>(body: &'a Body, device: Option<&'a DeviceId>) -> Option<&'a Devic
 
 fn typed(body: &Body) -> (&'static str, Data<'_>) {
     match body {
-        Body::Observed(Observation::Code(code)) => ("scan.code.v1", Data::ScanCode(code.into())),
-        Body::Observed(Observation::Ended(outcome)) => ("command.ended.v1", Data::CommandEnded(outcome.into())),
+        Body::Observed(said) => observation(said),
         Body::Noticed(said) => notice(said),
+    }
+}
+
+fn observation(observation: &Observation) -> (&'static str, Data<'_>) {
+    match observation {
+        Observation::Code(code) => ("scan.code.v1", Data::ScanCode(code.into())),
+        Observation::Ended(outcome) => ("command.ended.v1", Data::CommandEnded(outcome.into())),
+        Observation::Sale(step) => ("vend.sale.v1", Data::VendSale(step.into())),
+        Observation::Stock(stock) => ("vend.stock.v1", Data::VendStock(stock.into())),
+        Observation::Machine(status) => ("vend.machine.v1", Data::VendMachine(Box::new((&**status).into()))),
+        Observation::Selection(selection) => ("vend.selection.v1", Data::VendSelection(selection.into())),
+        Observation::Cash(cash) => ("vend.cash.v1", Data::VendCash(cash.into())),
     }
 }
 
@@ -176,9 +190,9 @@ pub struct EventHead {
     pub historical: bool,
 }
 
-/// Reads a message of events.
+/// Reads a message of events, packed or not.
 pub fn read_batch(payload: &[u8]) -> Result<Vec<EventHead>, serde_json::Error> {
-    serde_json::from_slice(payload)
+    serde_json::from_slice(&unpacked(payload).map_err(serde_json::Error::custom)?)
 }
 
 #[cfg(test)]

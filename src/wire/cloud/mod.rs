@@ -14,21 +14,27 @@
 //! What is absent: no topic or payload is built anywhere else, nothing here knows a broker or a connection, and
 //! nothing here decides what is sent when.
 
+mod action;
 mod asyncapi;
 mod command;
+mod coupon;
 mod desired;
 mod event;
+mod packed;
 mod payload;
 mod schema;
 mod topic;
+mod vending;
 
 pub use asyncapi::asyncapi;
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
+pub use coupon::{coupon_keys_json, parse_coupon_keys};
 pub use desired::{
     DESIRED_BYTES, REPORTED_ERRORS, UnreadDesired, desired_message, parse_desired, parse_reported, reported_message,
 };
 pub use event::{
     BATCH_EVENTS, Encoded, EventHead, HISTORICAL_AFTER, Source, State, historical, read_batch, type_and_data,
 };
+pub use packed::{UNPACKED_BYTES, Unpackable, packed, unpacked};
 pub use schema::{commands_schema, events_schema};
 pub use topic::Topics;

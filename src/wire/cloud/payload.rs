@@ -6,9 +6,11 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
+use super::vending::{VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1};
 use crate::types::{
-    BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Epoch, EventId, HealthChange, Level, Notice, OpenReason,
-    Outcome, Timestamp,
+    BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Encoding, Epoch, EventId, HealthChange, Level, Notice,
+    OpenReason, Outcome, Redemption, Timestamp, Verdict,
 };
 
 /// Writes what `Display` shows as a JSON string, without a `String` between.
@@ -84,10 +86,18 @@ pub(super) struct EventV1<'a> {
 pub(super) enum Data<'a> {
     ScanCode(ScanCodeV1<'a>),
     CommandEnded(CommandEndedV1<'a>),
+    VendSale(VendSaleV1<'a>),
+    VendStock(VendStockV1),
+    VendMachine(Box<VendMachineV1<'a>>),
+    VendSelection(VendSelectionV1),
+    VendCash(VendCashV1<'a>),
+    CouponRedeemed(Box<CouponRedeemedV1<'a>>),
+    CouponRefused(Box<CouponRefusedV1<'a>>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),
     ConfigApplied(ConfigAppliedV1<'a>),
+    DiagnosticsChunk(DiagnosticsChunkV1<'a>),
 }
 
 /// `scan.code.v1`: a scanner read a code.
@@ -216,6 +226,21 @@ pub(super) struct ConfigAppliedV1<'a> {
     devices: u32,
 }
 
+/// `diagnostics.chunk.v1`: a part of a diagnostics bundle that a command asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DiagnosticsChunkV1<'a> {
+    /// Which bundle: another one for every time that one is made.
+    #[serde(serialize_with = "shown")]
+    #[schemars(with = "String", extend("format" = "uuid"))]
+    bundle: EventId,
+    /// Which part, from 1.
+    part: u32,
+    /// Of how many.
+    of: u32,
+    /// The texts of all parts, one after the other, are a JSON document.
+    text: &'a str,
+}
+
 /// The contract's word for a notice of the gateway, and what it carries.
 pub(super) fn notice(notice: &Notice) -> (&'static str, Data<'_>) {
     match notice {
@@ -231,6 +256,24 @@ pub(super) fn notice(notice: &Notice) -> (&'static str, Data<'_>) {
         Notice::Health(change) => ("device.health.v1", Data::DeviceHealth(change.into())),
         Notice::ConfigApplied { sha256, devices } => {
             ("config.applied.v1", Data::ConfigApplied(ConfigAppliedV1 { sha256, devices: *devices }))
+        }
+        Notice::Diagnostics { bundle, part, of, text } => {
+            let data = DiagnosticsChunkV1 { bundle: *bundle, part: *part, of: *of, text };
+            ("diagnostics.chunk.v1", Data::DiagnosticsChunk(data))
+        }
+        Notice::Coupon(redemption) => coupon(redemption),
+    }
+}
+
+fn coupon(of: &Redemption) -> (&'static str, Data<'_>) {
+    let station = of.station.as_str();
+    match &of.verdict {
+        Verdict::Redeemed(claims) => {
+            ("coupon.redeemed.v1", Data::CouponRedeemed(Box::new(CouponRedeemedV1::of(station, claims))))
+        }
+        Verdict::Refused { reason, claims, redeemed } => {
+            let data = CouponRefusedV1::of(station, *reason, claims.as_deref(), *redeemed);
+            ("coupon.refused.v1", Data::CouponRefused(Box::new(data)))
         }
     }
 }
@@ -251,4 +294,9 @@ pub(super) struct StatusV1<'a> {
     pub boot: BootId,
     /// Version of the gateway's software.
     pub version: &'a str,
+    /// `zstd`: a message of events that begins with the bytes `28 b5 2f fd` is a Zstandard frame of the JSON array; one
+    /// that begins with `[` is the array itself. Left out: there are no frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = [Encoding::Zstd.as_str()]))]
+    pub encoding: Option<&'static str>,
 }

@@ -5,9 +5,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::command::CommandV1;
+use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
 use super::payload::{
-    CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, EventV1, JournalDroppedV1, JournalOpenedV1, ScanCodeV1,
+    CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, DiagnosticsChunkV1, EventV1, JournalDroppedV1, JournalOpenedV1,
+    ScanCodeV1,
 };
+use super::vending::{VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1};
 use crate::types::Class;
 
 /// The schema of one event; a message is an array of 1 to 100 of them. `type` decides the form of `data`.
@@ -25,14 +28,22 @@ pub fn commands_schema() -> Schema {
 }
 
 /// Every event type with its class and what it demands of `type` and `data`.
-pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 6] {
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 14] {
     [
         one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
         one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
+        one::<VendSaleV1<'_>>(generator, "vend.sale.v1", Class::Money),
+        one::<VendStockV1>(generator, "vend.stock.v1", Class::Record),
+        one::<VendMachineV1<'_>>(generator, "vend.machine.v1", Class::Telemetry),
+        one::<VendSelectionV1>(generator, "vend.selection.v1", Class::Telemetry),
+        one::<VendCashV1<'_>>(generator, "vend.cash.v1", Class::Record),
+        one::<CouponRedeemedV1<'_>>(generator, "coupon.redeemed.v1", Class::Money),
+        one::<CouponRefusedV1<'_>>(generator, "coupon.refused.v1", Class::Money),
         one::<DeviceHealthV1<'_>>(generator, "device.health.v1", Class::Record),
         one::<JournalOpenedV1>(generator, "journal.opened.v1", Class::Record),
         one::<JournalDroppedV1>(generator, "journal.dropped.v1", Class::Record),
         one::<ConfigAppliedV1<'_>>(generator, "config.applied.v1", Class::Record),
+        one::<DiagnosticsChunkV1<'_>>(generator, "diagnostics.chunk.v1", Class::Telemetry),
     ]
 }
 
@@ -54,7 +65,7 @@ mod tests {
         let schema = events_schema().to_value();
         let types: Vec<_> =
             schema["oneOf"].as_array().unwrap().iter().map(|one| one["properties"]["type"]["const"].clone()).collect();
-        assert_eq!(types.len(), 6);
+        assert_eq!(types.len(), 14);
         assert!(types.contains(&"journal.dropped.v1".into()));
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"seq".into()) && !required.contains(&"cause".into()));
@@ -73,7 +84,8 @@ mod tests {
             .iter()
             .map(|one| one["properties"]["action"]["const"].as_str().unwrap().to_owned())
             .collect();
-        assert_eq!(actions, ["scan.trigger", "device.restart"]);
+        let offered = crate::types::ActionKind::ALL.iter().filter(|kind| kind.offered());
+        assert_eq!(actions, offered.map(|kind| kind.as_str()).collect::<Vec<_>>());
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"id".into()) && required.contains(&"not_after".into()));
     }

@@ -1,9 +1,11 @@
-//! The shape of a signed coupon. Only its shape: whether the signature is good is not decided here.
+//! The shape of a signed coupon. Only its shape: whether it is good is for
+//! [`wire::coupon`](crate::wire::coupon) to say, with the issuers' keys.
 
 use serde::Deserialize;
 
-/// In front of a coupon in Base45.
-const BASE45_PREFIX: &str = "SC1:";
+use crate::wire::coupon::PREFIX;
+use crate::wire::coupon::base64url::{decode, sextet};
+
 /// Longest JOSE header looked into, in characters; ours are below 120.
 const HEADER_MAX: usize = 1024;
 
@@ -15,7 +17,7 @@ struct Header {
 
 /// A JWS in compact form whose header names EdDSA (RFC 8037), or `SC1:` and Base45 (RFC 9285).
 pub(super) fn is_coupon(text: &str) -> bool {
-    match text.strip_prefix(BASE45_PREFIX) {
+    match text.strip_prefix(PREFIX) {
         Some(rest) => is_base45(rest),
         None => is_eddsa_jws(text),
     }
@@ -38,38 +40,9 @@ fn is_eddsa_jws(text: &str) -> bool {
     let known = |part: &str| part.bytes().all(|b| sextet(b).is_some());
     known(payload)
         && known(signature)
-        && base64url(header)
+        && decode(header)
             .and_then(|json| serde_json::from_slice::<Header>(&json).ok())
             .is_some_and(|header| header.alg == "EdDSA")
-}
-
-/// Base64url without padding (RFC 4648, section 5).
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 4 == 1 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut word, mut bits) = (0_u32, 0_u32);
-    for character in text.bytes() {
-        word = (word << 6 | u32::from(sextet(character)?)) & 0xffff;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from(word >> bits & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
-}
-
-fn sextet(character: u8) -> Option<u8> {
-    Some(match character {
-        b'A'..=b'Z' => character - b'A',
-        b'a'..=b'z' => character - b'a' + 26,
-        b'0'..=b'9' => character - b'0' + 52,
-        b'-' => 62,
-        b'_' => 63,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -102,14 +75,5 @@ mod tests {
         assert!(!is_coupon("SC1:BB8a"));
         assert!(!is_coupon("SC1:BB8B"));
         assert!(!is_coupon("HC1:BB8"));
-    }
-
-    #[test]
-    fn base64url_gives_the_vectors_of_rfc_4648() {
-        for (text, bytes) in [("", ""), ("Zg", "f"), ("Zm8", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")] {
-            assert_eq!(base64url(text).as_deref(), Some(bytes.as_bytes()));
-        }
-        assert_eq!(base64url("Z"), None);
-        assert_eq!(base64url("Zm9+"), None);
     }
 }

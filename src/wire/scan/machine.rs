@@ -8,7 +8,7 @@ use super::gm65::{Parsed, Reply};
 use super::intake::{Heard, Intake, ScanAction, earliest};
 use super::session::{Gm65Settings, Session};
 use crate::types::{Ended, Outcome, Reason};
-use crate::wire::{Input, Machine, Output};
+use crate::wire::{Input, Machine, Output, Showing, Way};
 
 /// The language a scanner takes commands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +141,14 @@ impl Machine for SerialScanner {
     /// An action waits at most 1.2 s for its answer, and nobody could say how it ended if it were cut off.
     fn in_flight(&self) -> bool {
         self.session.as_ref().is_some_and(Session::acting)
+    }
+
+    /// What comes in is codes; what goes out is settings and triggers.
+    fn shows(&self, way: Way) -> Showing {
+        match way {
+            Way::In => Showing::Shape,
+            Way::Out => Showing::Bytes,
+        }
     }
 }
 

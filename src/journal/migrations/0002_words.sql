@@ -1,0 +1,2 @@
+-- No table changes. From here on events and commands may hold the words of diagnostics, sales, stock, machines and coupons: a
+-- program that does not know them must not take the file for a damaged one.
