@@ -1,11 +1,12 @@
-//! What sales and machines say, field by field.
+//! What sales and machines say and what shoppers were given, field by field.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::payload::Data;
 use crate::types::{
-    Cash, CashKind, LaneStatus, MachineStatus, PartState, Payment, Reason, SaleStep, Selection, Step, Stock,
-    StockSource,
+    Cash, CashKind, LaneStatus, MachineStatus, PartState, Payment, Reason, SaleStep, SampleRuling, Selection, Step,
+    Stock, StockSource,
 };
 
 /// `vend.sale.v1`: a step of a sale.
@@ -219,5 +220,50 @@ impl<'a> From<&'a Cash> for VendCashV1<'a> {
     fn from(of: &'a Cash) -> Self {
         let Cash { kind, amount, currency } = of;
         Self { kind: kind.as_str(), amount_minor: amount.0, currency: currency.as_str() }
+    }
+}
+
+/// `sample.dispensed.v1`: a member was given a free sample.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SampleDispensedV1<'a> {
+    /// The campaign.
+    campaign: &'a str,
+    /// The member's code, as it was scanned.
+    member: &'a str,
+    /// The sale of the sample.
+    #[schemars(required)]
+    sale: Option<&'a str>,
+    /// The lane.
+    #[schemars(required)]
+    slot: Option<u16>,
+}
+
+/// `sample.refused.v1`: a member was given none.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SampleRefusedV1<'a> {
+    /// The campaign.
+    campaign: &'a str,
+    /// The member's code, as it was scanned.
+    member: &'a str,
+    /// Why.
+    reason: &'a str,
+    /// The sale of the sample, when one was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sale: Option<&'a str>,
+}
+
+/// The contract's word for what became of a wish for a sample, and what it carries.
+pub(super) fn sample(ruling: &SampleRuling) -> (&'static str, Data<'_>) {
+    let SampleRuling { campaign, member, sale, slot, refused } = ruling;
+    let sale = sale.as_ref().map(crate::types::SaleId::as_str);
+    match refused {
+        Some(reason) => {
+            let data = SampleRefusedV1 { campaign, member, reason: reason.as_str(), sale };
+            ("sample.refused.v1", Data::SampleRefused(data))
+        }
+        None => {
+            let slot = slot.map(|slot| slot.0);
+            ("sample.dispensed.v1", Data::SampleDispensed(SampleDispensedV1 { campaign, member, sale, slot }))
+        }
     }
 }

@@ -39,7 +39,7 @@ mod product;
 mod session;
 
 pub use aim::split_aim;
-pub use classify::{Classified, PaymentCode, classify, masked};
+pub use classify::{Classified, classify, masked};
 pub use frame::{Frame, Framer, Framing, Terminator};
 pub use fuzz::{fuzz_classify, fuzz_gm65, fuzz_gs1, fuzz_hid, fuzz_serial};
 pub use gs1::{AiError, Elements, parse_digital_link, parse_element_string};
