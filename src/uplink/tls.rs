@@ -55,6 +55,10 @@ fn brokers(certificate: &Certificate) -> Option<&'static str> {
             Some("no authority in ca_file vouches for the broker's certificate: put the one that issued it there")
         }
         Certificate::Revoked => Some("the broker's certificate is revoked: renew it there"),
+        // An authority's own certificate, or one that is not for servers.
+        Certificate::Other(_) | Certificate::InvalidPurpose | Certificate::InvalidPurposeContext { .. } => {
+            Some("the broker's certificate is not one for a broker: issue it one of its own, for server authentication")
+        }
         _ => None,
     }
 }

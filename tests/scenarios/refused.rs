@@ -110,6 +110,8 @@ fn a_certificate_that_has_expired_is_one_condition_until_it_is_renewed() {
         let mut openssl = vec![from, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"];
         openssl.extend(["ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-subj"]);
         openssl.extend(["/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", days]);
+        // Without it openssl makes an authority of it, which no client takes for a broker.
+        openssl.extend(["-addext", "basicConstraints=critical,CA:FALSE"]);
         run("faketime", &openssl, folder.path());
     };
     make("2020-01-01 00:00:00", "10");
@@ -148,6 +150,7 @@ fn a_quota_that_is_used_up_is_one_condition_until_it_is_lifted() {
     started(&mut shop);
     shop.line.type_code("M12345678");
     wait_until("the condition is shown", ARRIVES, || standing(&shop, "cloud.quota").len() == 1);
+    wait_until("it is an event", ARRIVES, || events(&shop, "cloud.quota", true) >= 1);
     wait_until("more refusals", ARRIVES, || broker.counts().publishes_refused >= ATTEMPTS as u64);
     assert_eq!((said(&shop, "cloud.quota", "WARN"), events(&shop, "cloud.quota", true)), (1, 1), "{}", shop.log_tail());
     the_doctor_repeats(&shop, "cloud.quota", "warn");

@@ -36,8 +36,18 @@ async fn all(journal: &Journal) -> Vec<Event> {
 }
 
 /// Numbers on disk and numbers announced as dropped for want of space. `code` bodies tell nothing of their class here,
-/// so it is asked of the lanes.
+/// so it is asked of the lanes. Read again while making room goes on beside it: every range that goes moves the head.
 async fn account(journal: &Journal, class: Class) -> (BTreeSet<u64>, BTreeSet<u64>) {
+    loop {
+        let before = journal.head().borrow().row;
+        let counted = counted(journal, class).await;
+        if journal.head().borrow().row == before {
+            return counted;
+        }
+    }
+}
+
+async fn counted(journal: &Journal, class: Class) -> (BTreeSet<u64>, BTreeSet<u64>) {
     let (mut here, mut at) = (BTreeSet::new(), Row(0));
     loop {
         let page = journal.unsent(class, at, 1000).await.unwrap();
