@@ -88,6 +88,10 @@ fn station(
     let roles = filled.iter().filter_map(|(role, device)| Some((*role, DeviceId::new(device.get_ref()).ok()?)));
     let unsynced_allowed = unsynced(raw.unsynced.as_ref(), flow, checked);
     let settings = raw.settings.as_ref().map(|raw| settings(raw, checked)).unwrap_or_default();
+    if flow == Flow::Sampling && settings.slots.is_empty() {
+        let help = "add a table `[station.settings]` with `slots = [1, 2]`: the lanes that hold the sample";
+        checked.error(at.clone(), "missing-key", "a sampling station without `slots` has nothing to give", help);
+    }
     Some(Station { id: id?, flow, roles: roles.collect(), unsynced_allowed, settings })
 }
 
