@@ -205,10 +205,11 @@ const CLEAN: Faults = Faults { delay_ms: 8, drop_one_in: 0, duplicate_one_in: 0,
 const BROKEN: Faults = Faults { delay_ms: 8, drop_one_in: 400, duplicate_one_in: 700, flip_one_in: 500 };
 const PATIENCE: Duration = Duration::from_secs(700);
 
-/// Orders on a line, each judged when it has ended and its late truth could come. Returns how many were indeterminate.
-fn orders(dialect: Dialect, seed: u64, faults: Faults, mut harm: impl FnMut(&mut Pair, u64)) -> u32 {
+/// Orders on a line, each judged when it has ended and its late truth could come. Returns how many were
+/// indeterminate and how many done.
+fn orders(dialect: Dialect, seed: u64, faults: Faults, mut harm: impl FnMut(&mut Pair, u64)) -> (u32, u32) {
     let mut pair = Pair::new(dialect, seed, faults);
-    let mut unknown = 0;
+    let (mut unknown, mut done) = (0, 0);
     pair.pass(Duration::from_secs(5));
     for number in 0..5 {
         let slot = 1 + u16::try_from(pair.random.below(4)).unwrap();
@@ -223,17 +224,29 @@ fn orders(dialect: Dialect, seed: u64, faults: Faults, mut harm: impl FnMut(&mut
         pair.pass_until(PATIENCE, |pair| pair.story.ended.is_some());
         pair.pass(Duration::from_secs(15));
         judge(&pair.story, sensor);
-        unknown += u32::from(matches!(&pair.story.ended, Some(Dispensed { ended: Ended::Indeterminate(_), .. })));
-        pair.pass(PATIENCE);
+        let open = matches!(&pair.story.ended, Some(Dispensed { ended: Ended::Indeterminate(_), .. }));
+        done += u32::from(matches!(&pair.story.ended, Some(Dispensed { ended: Ended::Done, .. })));
+        if open {
+            // Its truth may still come, and its lane is not driven before.
+            unknown += 1;
+            pair.pass(PATIENCE);
+            judge(&pair.story, sensor);
+        }
     }
-    unknown
+    (unknown, done)
 }
 
 fn whole(dialect: Dialect, name: &str) {
+    let fallen = std::sync::atomic::AtomicU32::new(0);
     for_seeds(name, 1000, |seed| {
-        let unknown = orders(dialect, seed, CLEAN, |_, _| {});
+        let (unknown, done) = orders(dialect, seed, CLEAN, |_, _| {});
         assert_eq!(unknown, 0, "a clean line leaves nothing open");
+        fallen.fetch_add(done, std::sync::atomic::Ordering::Relaxed);
     });
+    let fallen = fallen.into_inner();
+    println!("{name}: {fallen} of 5000 orders done");
+    // A fifth are jammed, a quarter of the rest has a blind sensor.
+    assert!(fallen > 2500, "{fallen} of 5000 orders were done");
 }
 
 #[test]
@@ -282,13 +295,13 @@ fn mischief(pair: &mut Pair, number: u64) {
 
 fn disturbed(dialect: Dialect, name: &str) {
     let unknown = std::sync::atomic::AtomicU32::new(0);
-    for_seeds(name, 1500, |seed| {
-        let open = orders(dialect, seed, BROKEN, |pair, number| mischief(pair, number));
+    for_seeds(name, 1000, |seed| {
+        let (open, _) = orders(dialect, seed, BROKEN, |pair, number| mischief(pair, number));
         unknown.fetch_add(open, std::sync::atomic::Ordering::Relaxed);
     });
     let unknown = unknown.into_inner();
-    println!("{name}: {unknown} of 7500 orders indeterminate");
-    assert!(unknown < 7500 / 2);
+    println!("{name}: {unknown} of 5000 orders indeterminate");
+    assert!(unknown < 5000 / 2);
 }
 
 #[test]

@@ -106,7 +106,10 @@ impl Zdm8Machine {
             Some(job) => match job.next(now) {
                 Step::Ask(ask) => Some(ask),
                 Step::Wait => None,
-                Step::End(ended) => return self.end(ended),
+                Step::End(ended) => {
+                    self.end(ended);
+                    self.waiting.pop_front()
+                }
             },
             None => self.waiting.pop_front(),
         };
