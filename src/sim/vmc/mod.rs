@@ -1,5 +1,5 @@
-//! The other ends of vending machines' lines: a controller that speaks FA FB, an adapter on the MDB bus with its machine
-//! behind it, a lane board.
+//! The other ends of vending machines' lines: a controller that speaks FA FB, an adapter on the MDB bus with its
+//! machine behind it, a lane board.
 //!
 //! Pure machines on the same wire layer as the driver. What really happened is their observation, [`Truth`]: what a
 //! test compares the gateway's belief with. They keep their state whatever the gateway does; only [`Do::PowerOff`]

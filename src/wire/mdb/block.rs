@@ -218,3 +218,6 @@ impl Say {
 fn word(high: u8, low: u8) -> u16 {
     u16::from_be_bytes([high, low])
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,3 +251,6 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ use crate::types::Ended;
 /// So long after the start a result may be what became of an order that an earlier process had handed over: it is kept
 /// until that order is asked after.
 const KEPT: Duration = Duration::from_secs(10);
-/// So long after the start a result may be the repetition of one that an earlier process had heard and not acknowledged:
-/// nobody who does not ask after it is told, or it would count twice.
+/// So long after the start a result may be the repetition of one that an earlier process had heard and not
+/// acknowledged: nobody who does not ask after it is told, or it would count twice.
 const REPEATED: Duration = Duration::from_secs(2);
 /// Kept at once; more are said at once.
 const MOST: usize = 8;

@@ -258,3 +258,6 @@ fn say_noise<T>(noise: &mut u64, found: &mut impl FnMut(Piece<T>)) {
         found(Piece::Noise(std::mem::take(noise)));
     }
 }
+
+#[cfg(test)]
+mod tests;
