@@ -34,7 +34,6 @@ mod gs1;
 mod hid;
 mod intake;
 mod machine;
-mod noise;
 mod product;
 mod session;
 
