@@ -33,7 +33,7 @@ pub enum Message {
     },
     /// 04: how a dispense goes, or went.
     Dispensing {
-        /// What became of the order: its status byte (1 dispensing, 2 success, others in `words.rs`).
+        /// What became of the order: its status byte (1 dispensing, 2 success).
         status: u8,
         /// The lane; with status 23 the seconds left.
         slot: u16,
