@@ -18,7 +18,7 @@ pub(super) struct VendSaleV1<'a> {
     #[schemars(extend("enum" = Step::ALL.map(Step::as_str)))]
     step: &'static str,
     /// The lane, by the machine's own number; null when it is not known.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["integer", "null"]))]
     slot: Option<u16>,
     /// The price in minor units.
     price_minor: i64,
@@ -28,7 +28,7 @@ pub(super) struct VendSaleV1<'a> {
     #[schemars(extend("enum" = Payment::ALL.map(Payment::as_str)))]
     payment: &'static str,
     /// What the drop sensor says; null: nobody knows.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["boolean", "null"]))]
     dropped: Option<bool>,
     /// Why, in a machine's word.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub(super) struct VendStockV1 {
     /// The lane.
     slot: u16,
     /// How many are in it; null: not known.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["integer", "null"]))]
     count: Option<u16>,
     /// How many it can hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,8 +130,7 @@ impl From<PartState> for PartV1 {
 /// `vend.machine.v1`: what a machine says of itself. What its protocol cannot say is left out.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct VendMachineV1<'a> {
-    /// Cabinets, the machine's own first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Cabinets, the machine's own first; none when it does not say.
     climate: Vec<ClimateV1>,
     /// Whether the door is open.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -194,7 +193,7 @@ impl<'a> From<&'a MachineStatus> for VendMachineV1<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct VendSelectionV1 {
     /// The lane; null: the choice was taken back.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["integer", "null"]))]
     slot: Option<u16>,
 }
 
@@ -231,10 +230,10 @@ pub(super) struct SampleDispensedV1<'a> {
     /// The member's code, as it was scanned.
     member: &'a str,
     /// The sale of the sample.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["string", "null"]))]
     sale: Option<&'a str>,
     /// The lane.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["integer", "null"]))]
     slot: Option<u16>,
 }
 
