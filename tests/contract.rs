@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 use smartstore::types::{
-    Action, Body, BootId, Cause, Class, CodeKind, CodeScanned, Command, CommandId, Condition, ConfigError,
-    ConfigReport, ConfigState, ConfigVersion, CouponClaims, CouponId, CouponKeys, CouponKind, CouponRefusal,
-    CouponValue, DesiredConfig, DeviceId, Draft, DropReason, Encoding, Ended, Epoch, Event, EventId, GatewayId, Gtin,
-    HealthChange, IssuerId, IssuerKey, KeyId, Notice, Observation, OpenReason, Origin, Outcome, Reason, Redemption,
-    Row, Seq, Stamp, StationId, StoreId, Symbology, Verdict,
+    Action, Body, BootId, Cash, CashKind, Cause, Class, Climate, CodeKind, CodeScanned, Command, CommandId, Condition,
+    ConfigError, ConfigReport, ConfigState, ConfigVersion, CouponClaims, CouponId, CouponKeys, CouponKind,
+    CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, Draft, DropReason, Encoding, Ended, Epoch, Event,
+    EventId, GatewayId, Gtin, HealthChange, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus, Minor, Notice,
+    Observation, OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, PaymentCode, Reason,
+    Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq, Slot, Stamp, StationId, Step, Stock,
+    StockSource, StoreId, Symbology, Verdict,
 };
 use smartstore::wire::cloud::{
-    Encoded, Source, State, command_message, desired_message, parse_command, parse_desired, parse_reported,
-    reported_message,
+    Authorise, AuthoriseWhat, Encoded, Source, State, authorise_message, command_message, desired_message,
+    parse_command, parse_desired, parse_reported, reported_message,
 };
 use smartstore::wire::coupon::base64url_decode;
 use uuid::Uuid;
@@ -188,6 +190,81 @@ fn coupons() -> Vec<(&'static str, Event)> {
         .collect()
 }
 
+fn order(sale: &str, payment: Payment) -> Order {
+    let paid = payment == Payment::Cloud;
+    Order {
+        sale: SaleId::new(sale).expect("a sale's id"),
+        slot: Slot(60),
+        price: Minor(if paid { 350 } else { 0 }),
+        currency: if paid { Currency::parse("CNY").expect("a currency") } else { Currency::NONE },
+        payment,
+        drop_sensor: paid.then_some(true),
+    }
+}
+
+fn sold() -> Vec<(&'static str, Event)> {
+    let sale = |step| Body::Observed(Observation::Sale(step));
+    let command = CommandId::new("cmd-2026:003").expect("a command's id");
+    let resolved = SaleStep {
+        slot: None,
+        reason: Some(Reason::new("resolved")),
+        provider_ref: Some("2026112200001".into()),
+        by: Some("Li Wei".into()),
+        ..order("order-78", Payment::Cloud).step(Step::Refunding)
+    };
+    let dispensed = sale(order("order-77", Payment::Cloud).dispensed(Some(true)));
+    vec![
+        ("vend.sale.v1.json", event(20, 20, device("vending-1"), Some(Cause::Command(command)), dispensed)),
+        ("vend.sale.v1.resolved.json", event(21, 21, device("vending-1"), None, sale(resolved))),
+    ]
+}
+
+fn machine_said() -> Vec<(&'static str, Event)> {
+    let full = Stock {
+        slot: Slot(1),
+        count: Some(9),
+        capacity: Some(10),
+        price: Some(Minor(9900)),
+        status: LaneStatus::Open,
+        source: StockSource::Machine,
+    };
+    let jammed = Stock {
+        slot: Slot(2),
+        count: None,
+        capacity: None,
+        price: None,
+        status: LaneStatus::Jammed,
+        source: StockSource::Sale,
+    };
+    let status = MachineStatus {
+        climate: vec![Climate { temperature_dc: Some(190), humidity_dpct: Some(450) }, Climate::default()],
+        door_open: Some(false),
+        bills: Some(PartState::Works),
+        coins: Some(PartState::Absent),
+        cards: Some(PartState::Fault(3)),
+        bill_change: Some(Minor(10_000)),
+        serial: Some("0000000000".into()),
+        ..MachineStatus::default()
+    };
+    let lak = Currency::parse("LAK").expect("a currency");
+    let said = [
+        ("vend.stock.v1.json", Observation::Stock(full)),
+        ("vend.stock.v1.minimal.json", Observation::Stock(jammed)),
+        ("vend.machine.v1.json", Observation::Machine(Box::new(status))),
+        ("vend.selection.v1.json", Observation::Selection(Selection { slot: Some(Slot(60)) })),
+        (
+            "vend.cash.v1.json",
+            Observation::Cash(Cash { kind: CashKind::Swallowed, amount: Minor(100_000), currency: lak }),
+        ),
+    ];
+    let numbered = (22..).zip(said);
+    numbered
+        .map(|(number, (name, said))| {
+            (name, event(number, number.into(), device("vending-1"), None, Body::Observed(said)))
+        })
+        .collect()
+}
+
 /// The key of RFC 8037, appendix A.2.
 fn coupon_keys() -> Action {
     let ed25519 = base64url_decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").expect("base64url");
@@ -200,8 +277,52 @@ fn coupon_keys() -> Action {
     Action::CouponKeys(CouponKeys { issuer: IssuerId::new("brand.example").expect("an issuer"), keys: vec![key] })
 }
 
+fn sampled() -> Vec<(&'static str, Event)> {
+    let ruling = |refused: Option<&str>| SampleRuling {
+        campaign: "spring-tea".into(),
+        member: "M0012345678".into(),
+        sale: refused.is_none().then(|| SaleId::new("sample-1").expect("a sale's id")),
+        slot: refused.is_none().then_some(Slot(3)),
+        refused: refused.map(Reason::new),
+    };
+    let noticed = |refused| Body::Noticed(Notice::Sample(Box::new(ruling(refused))));
+    let scan = || Some(Cause::Event(EventId(uuid("019aa95e-0c80-7000-8000-000000000001"))));
+    vec![
+        ("sample.dispensed.v1.json", event(50, 50, device("vending-1"), scan(), noticed(None))),
+        ("sample.refused.v1.json", event(51, 51, device("vending-1"), scan(), noticed(Some("already-given")))),
+    ]
+}
+
 fn events() -> Vec<(&'static str, Event)> {
-    [scanned(), ended(), noticed(), diagnosed(), coupons()].concat()
+    [scanned(), ended(), noticed(), diagnosed(), coupons(), sold(), machine_said(), sampled()].concat()
+}
+
+fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Action {
+    Action::Answer(PaymentAnswer {
+        sale: SaleId::new("order-77").expect("a sale's id"),
+        said,
+        reason: reason.map(Reason::new),
+        provider_ref: provider_ref.map(str::to_owned),
+    })
+}
+
+/// File, id, device and meaning of every command.
+fn commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
+    let machine = || device("vending-1");
+    let vending = |name, device, action| (name, "cmd-2026:003", device, action);
+    vec![
+        ("command.scan.trigger.json", "cmd-2026:001", device("scanner-1"), Action::ScanTrigger { on: true }),
+        ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
+        ("command.diagnostics.json", "cmd-2026:003", None, Action::Diagnostics),
+        ("command.coupon.keys.json", "cmd-2026:010", None, coupon_keys()),
+        vending("command.dispense.json", machine(), Action::Dispense(order("order-77", Payment::Cloud))),
+        vending("command.dispense.sample.json", machine(), Action::Dispense(order("order-78", Payment::Free))),
+        vending("command.stock.set.json", machine(), Action::StockSet { slot: Slot(60), count: 10 }),
+        vending("command.lane.clear.json", machine(), Action::LaneClear { slot: Slot(60) }),
+        vending("command.sale.authorised.json", None, answer(Said::Authorised(true), None, Some("2026112200001"))),
+        vending("command.sale.queried.json", None, answer(Said::Queried(None), None, None)),
+        vending("command.sale.cancelled.json", None, answer(Said::Cancelled(true), Some("closed"), None)),
+    ]
 }
 
 fn source() -> Source {
@@ -235,13 +356,7 @@ fn the_status_is_what_the_cloud_was_told_it_is() {
 
 #[test]
 fn every_command_means_what_the_cloud_was_told_it_means() {
-    let commands = [
-        ("command.scan.trigger.json", "cmd-2026:001", device("scanner-1"), Action::ScanTrigger { on: true }),
-        ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
-        ("command.diagnostics.json", "cmd-2026:003", None, Action::Diagnostics),
-        ("command.coupon.keys.json", "cmd-2026:010", None, coupon_keys()),
-    ];
-    for (name, id, device, action) in commands {
+    for (name, id, device, action) in commands() {
         let text = std::fs::read(folder().join(name)).expect("a golden file");
         let id = CommandId::new(id).expect("a command's id");
         let not_after = "2026-11-22T02:01:00Z".parse().expect("a time");
@@ -249,6 +364,31 @@ fn every_command_means_what_the_cloud_was_told_it_means() {
         let written: Value = serde_json::from_slice(&command_message(&expected)).expect("JSON");
         assert_eq!(written, golden(name), "{name}");
         assert_eq!(parse_command(&text), Ok(expected), "{name}");
+    }
+}
+
+/// File and meaning of every question about a sale's money.
+fn questions() -> Vec<(&'static str, Authorise)> {
+    let question = |what, code: Option<&str>| Authorise {
+        sale: SaleId::new("order-77").expect("a sale's id"),
+        what,
+        amount: Minor(350),
+        currency: Currency::parse("CNY").expect("a currency"),
+        code: code.map(|digits| PaymentCode::new(digits.to_owned())),
+        not_after: "2026-11-22T02:01:00Z".parse().expect("a time"),
+    };
+    vec![
+        ("authorise.json", question(AuthoriseWhat::Promise, Some("28763443825664394"))),
+        ("authorise.query.json", question(AuthoriseWhat::Query, None)),
+        ("authorise.cancel.json", question(AuthoriseWhat::Cancel, None)),
+    ]
+}
+
+#[test]
+fn every_question_about_money_is_what_the_cloud_was_told_it_is() {
+    for (name, question) in questions() {
+        let sent: Value = serde_json::from_slice(&authorise_message(&question)).expect("JSON");
+        assert_eq!(sent, golden(name), "{name}");
     }
 }
 
@@ -291,15 +431,8 @@ fn no_golden_file_is_left_unread() {
         .into_iter()
         .map(|(name, _)| name.to_owned())
         .chain(["status.online.json", "status.online.zstd.json", "status.offline.json"].map(str::to_owned))
-        .chain(
-            [
-                "command.scan.trigger.json",
-                "command.device.restart.json",
-                "command.diagnostics.json",
-                "command.coupon.keys.json",
-            ]
-            .map(str::to_owned),
-        )
+        .chain(commands().into_iter().map(|(name, ..)| name.to_owned()))
+        .chain(questions().into_iter().map(|(name, _)| name.to_owned()))
         .chain(["config.desired.json"].map(str::to_owned))
         .chain(["applied", "refused", "rolled-back", "unreadable"].map(|state| format!("config.reported.{state}.json")))
         .collect();

@@ -15,6 +15,7 @@ use super::trial::{self, Plan};
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood};
 use crate::console::{self, Shown};
+use crate::device::Vault;
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::types::{Body, Condition, Draft, Notice};
@@ -103,6 +104,7 @@ impl App {
             conditions: conditions.clone(),
             metrics: metrics.clone(),
             board: board.clone(),
+            vault: Vault::default(),
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());

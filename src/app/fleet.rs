@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Ended, tell_stuck, told};
 use crate::clock::Clock;
 use crate::config;
-use crate::device::{Device, PortEnds, port};
+use crate::device::{Device, PortEnds, Vault, port};
 use crate::journal::Journal;
 use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Metrics};
 use crate::router::{Target, Targets, intake};
 use crate::supervise::{Circle, Ending, Restart, supervise};
-use crate::types::{Assigned, Condition, DeviceId};
+use crate::types::{ActionKind, Assigned, Condition, Currency, DeviceId};
 
 /// How long a driver may take to stop, and its last words to be stored.
 const DEVICE_STOP: Duration = Duration::from_secs(20);
@@ -30,6 +30,7 @@ pub(super) struct House {
     pub(super) conditions: Conditions,
     pub(super) metrics: Metrics,
     pub(super) board: Board,
+    pub(super) vault: Vault,
 }
 
 /// A device as a configuration describes it.
@@ -39,6 +40,18 @@ pub(super) struct Described {
     pub(super) profile: String,
     /// Everything that the driver was made of: with another text it is another device.
     made_of: String,
+}
+
+impl Described {
+    /// What can be asked of it.
+    pub(super) fn can(&self) -> &'static [ActionKind] {
+        self.device.can()
+    }
+
+    /// The currency of its prices.
+    pub(super) fn currency(&self) -> Currency {
+        self.device.currency()
+    }
 }
 
 /// The devices of a configuration.
@@ -96,12 +109,14 @@ impl Fleet {
     }
 
     fn drive(&mut self, id: &DeviceId, described: &Described) {
-        let House { clock, journal, conditions, metrics, board } = self.house.clone();
+        let House { clock, journal, conditions, metrics, board, vault } = self.house.clone();
         let (device, stop, restart) = (Arc::clone(&described.device), self.down.child_token(), Restart::default());
         board.add(id.clone(), described.profile.clone());
         let scope = DeviceScope::new(id.clone(), clock.clone(), conditions.clone(), metrics, board);
-        let (port, PortEnds { observed, assign }) = port(scope, clock, CancellationToken::new());
-        let target = Target { can: device.can(), assign: assign.clone(), restart: restart.clone() };
+        let (mut port, PortEnds { observed, assign }) = port(scope, clock, CancellationToken::new());
+        port.vault = vault;
+        let (can, currency) = (device.can(), device.currency());
+        let target = Target { can, assign: assign.clone(), restart: restart.clone(), currency };
         self.targets.add(id.clone(), target);
         let (mut driver, mut stored) = (Circle::default(), Circle::default());
         stored.spawn(&format!("intake of {id}"), told(intake(observed, journal, conditions)));

@@ -9,10 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::fleet::House;
 use super::{Ended, tell_stuck, told};
 use crate::config;
+use crate::flow::{Ask, Asking};
 use crate::observe::Gauges;
+use crate::router::Payments;
 use crate::supervise::{Circle, Ending, supervise_reader};
-use crate::types::{Class, Condition, GatewayId, StoreId};
-use crate::uplink::{ConfigExchange, Progress, Uplink};
+use crate::types::{Class, Condition, GatewayId, PaymentCode, StoreId};
+use crate::uplink::{Authorisations, ConfigExchange, Progress, Uplink};
+use crate::wire::cloud::{Authorise, AuthoriseWhat};
 
 /// How long the uplink may take to say goodbye, and a little more.
 const UPLINK_STOP: Duration = Duration::from_secs(5);
@@ -42,6 +45,7 @@ pub(super) struct Line {
     name: (StoreId, GatewayId),
     exchange: ConfigExchange,
     seen: Seen,
+    authorisations: Authorisations,
     cloud: Option<config::Cloud>,
     stop: CancellationToken,
     uplink: Circle<Ended>,
@@ -51,7 +55,13 @@ impl Line {
     /// That leads nowhere yet.
     pub(super) fn new(house: House, name: (StoreId, GatewayId), exchange: ConfigExchange, seen: Seen) -> Self {
         let (stop, uplink) = (CancellationToken::new(), Circle::default());
-        Self { house, name, exchange, seen, cloud: None, stop, uplink }
+        let authorisations = Authorisations::default();
+        Self { house, name, exchange, seen, authorisations, cloud: None, stop, uplink }
+    }
+
+    /// The payment side at the other end of it, wherever it leads.
+    pub(super) fn payments(&self) -> Arc<dyn Payments> {
+        Arc::new(CloudPayments { authorisations: self.authorisations.clone(), seen: self.seen.clone() })
     }
 
     /// Leads the line to another broker; `false`: it leads there already, by the same means.
@@ -68,6 +78,7 @@ impl Line {
         let House { clock, journal, conditions, .. } = self.house.clone();
         let settings = uplink_settings(&self.name.0, &self.name.1, cloud);
         let uplink = Uplink::with_exchange(settings, journal, conditions, clock, self.exchange.clone());
+        let uplink = uplink.asking(self.authorisations.clone());
         *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(uplink.progress());
         self.stop = CancellationToken::new();
         let stop = self.stop.clone();
@@ -100,6 +111,30 @@ impl Line {
         self.stop.cancel();
         tell_stuck(self.uplink.drain(UPLINK_STOP).await);
         *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Payments by the cloud, over whichever line there is.
+struct CloudPayments {
+    authorisations: Authorisations,
+    seen: Seen,
+}
+
+impl Payments for CloudPayments {
+    fn online(&self) -> bool {
+        self.seen.progress().is_some_and(|progress| progress.connected && progress.listening)
+    }
+
+    fn ask(&self, ask: Ask, code: Option<PaymentCode>) {
+        let Ask { sale, what, amount, currency, not_after } = ask;
+        let what = match what {
+            Asking::Authorise(_) => AuthoriseWhat::Promise,
+            Asking::Query => AuthoriseWhat::Query,
+            Asking::Cancel => AuthoriseWhat::Cancel,
+        };
+        if self.online() {
+            self.authorisations.ask(Authorise { sale, what, amount, currency, code, not_after });
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod fleet;
 mod health;
 mod line;
 mod settle;
+mod stations;
 mod trial;
 mod watchdog;
 
@@ -30,13 +31,14 @@ use crate::console::Shown;
 use crate::flow::redeem::Redeem;
 use crate::journal::Journal;
 use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
-use crate::router::{Desks, Dispatcher, Redeemer, Target, Targets};
+use crate::router::{Desks, Dispatcher, Redeemer, Shelf, Target, Targets};
 use crate::supervise::{Circle, Ending};
-use crate::types::{ActionKind, ConfigReport, Counter, DeviceId};
+use crate::types::{ActionKind, ConfigReport, Counter, Currency, DeviceId};
 use crate::uplink::ConfigExchange;
 use diagnostics::Bundler;
 use fleet::{Fleet, House};
 use line::{Line, Seen};
+use stations::Stations;
 use trial::{Desk, Plan};
 
 pub use build::AppError;
@@ -71,6 +73,7 @@ struct Running {
     line: Line,
     bundler: Bundler,
     desks: Desks,
+    stations: Stations,
     core: Circle<Ended>,
     /// When the core shall stop.
     stop_core: CancellationToken,
@@ -114,16 +117,17 @@ impl App {
 
     async fn start(self) -> (Running, Desk) {
         let Self { house, console, seen, exchange, reported, last_good, origin, current, bundler } = self;
-        let (targets, down) = (Targets::default(), CancellationToken::new());
+        let (targets, down, shelf) = (Targets::default(), CancellationToken::new(), Shelf::default());
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
+        let stations = Stations::new(house.clone(), shelf.clone(), line.payments());
         let (desks, core, stop_core) = (Desks::default(), Circle::default(), CancellationToken::new());
-        let mut running = Running { fleet, line, bundler, desks, core, stop_core };
+        let mut running = Running { fleet, line, bundler, desks, stations, core, stop_core };
         // Before the line is there: what comes down it at once is heard.
         let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
         running.change_to(desk.current()).await;
-        running.start_core(&house, targets, down, console).await;
+        running.start_core(&house, (targets, shelf), down, console).await;
         (running, desk)
     }
 }
@@ -148,15 +152,17 @@ impl Running {
     async fn start_core(
         &mut self,
         house: &House,
-        targets: Targets,
+        (targets, shelf): (Targets, Shelf),
         down: CancellationToken,
         console: Option<(TcpListener, Shown)>,
     ) {
         let House { clock, journal, conditions, board, .. } = house.clone();
         let (assign, asked) = tokio::sync::mpsc::channel(ASKED);
-        targets.add_gateway(Target { can: &[ActionKind::Diagnostics], assign, restart: Arc::default() });
+        let gateway =
+            Target { can: &[ActionKind::Diagnostics], assign, restart: Arc::default(), currency: Currency::NONE };
+        targets.add_gateway(gateway);
         self.core.spawn("diagnostics", told(self.bundler.clone().serve(asked, self.stop_core.clone())));
-        let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
+        let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets, shelf);
         if let Some(within) = watchdog_within() {
             let stop = self.stop_core.clone();
             let feed = watchdog::feed(within, journal.clone(), dispatcher.probe(), notify_watchdog, stop);
@@ -182,6 +188,7 @@ impl Running {
             ended = self.core.next() => ended,
             ended = self.fleet.failed() => ended,
             ended = self.line.failed() => ended,
+            ended = self.stations.failed() => ended,
         };
         let why = match ending {
             Ending::Returned(Ok(())) => "ended before it was told to".to_owned(),
@@ -198,11 +205,13 @@ impl Running {
         self.desks.set(desks(&plan.store));
         let devices = self.fleet.change_to(&plan.devices).await;
         let line = self.line.change_to(plan.store.cloud.as_ref()).await;
+        self.stations.change_to(plan).await;
         trial::Changed { devices, line }
     }
 
     async fn tear_down(&mut self) {
         self.fleet.tear_down().await;
+        self.stations.tear_down().await;
         self.line.tear_down().await;
         self.stop_core.cancel();
         tell_stuck(self.core.drain(CORE_STOP).await);

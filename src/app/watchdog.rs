@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::journal::Settings;
-    use crate::router::{Dispatcher, Targets};
+    use crate::router::{Dispatcher, Shelf, Targets};
     use crate::supervise::Circle;
     use crate::types::Timestamp;
 
@@ -73,7 +73,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_unix_ms(1_763_776_800_000), 1);
         let (journal, _) = Journal::open(Settings::new(dir.path()), clock.clone()).unwrap();
-        let dispatcher = Dispatcher::new(journal.clone(), clock, Targets::default());
+        let dispatcher = Dispatcher::new(journal.clone(), clock, Targets::default(), Shelf::default());
         let (counted, rounds) = watch::channel(0);
         let (stop, mut tasks) = (CancellationToken::new(), Circle::default());
         let feeding =

@@ -141,7 +141,7 @@ impl StatsAnswer {
 fn stats(place: &Place, json: bool) -> Result<ExitCode, Trouble> {
     let journal = ReadOnly::open(&place.data_dir)?;
     let (now, _) = Clock::system(Trust::Kernel).wall();
-    let answer = StatsAnswer::new(&journal, &journal.stats()?, &journal.states(USAGE_OWNER, now)?);
+    let answer = StatsAnswer::new(&journal, &journal.stats()?, &journal.states(USAGE_OWNER, "", now)?);
     if json {
         say!("{}", serde_json::to_string_pretty(&answer)?);
         return Ok(ExitCode::SUCCESS);

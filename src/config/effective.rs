@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::store::{Cloud, ConfiguredDevice, Console, Station, Store};
+use super::store::{Cloud, ConfiguredDevice, Console, Station, StationSettings, Store};
 use crate::types::units;
 
 /// A table of texts.
@@ -22,7 +22,7 @@ struct File {
     journal: Journal,
     codes: Keys,
     device: Vec<Device>,
-    station: Vec<Keys>,
+    station: Vec<toml::Table>,
 }
 
 #[derive(Serialize)]
@@ -130,12 +130,33 @@ fn devices(store: &Store) -> Vec<Device> {
     store.devices.iter().map(device).collect()
 }
 
-fn stations(store: &Store) -> Vec<Keys> {
+fn stations(store: &Store) -> Vec<toml::Table> {
     let station = |station: &Station| {
         let roles = station.roles.iter().map(|(role, device)| (role.as_str(), device.to_string()));
         let unsynced = station.unsynced_allowed.then(|| ("unsynced", "accept".to_owned()));
         let own = [("id", station.id.to_string()), ("flow", station.flow.as_str().to_owned())];
-        roles.chain(own).chain(unsynced).collect()
+        let keys = roles.chain(own).chain(unsynced);
+        let mut table: toml::Table = keys.map(|(key, value)| (key.to_owned(), value.into())).collect();
+        let settings = station_settings(&station.settings);
+        if !settings.is_empty() {
+            table.insert("settings".to_owned(), settings.into());
+        }
+        table
     };
     store.stations.iter().map(station).collect()
+}
+
+fn station_settings(settings: &StationSettings) -> toml::Table {
+    let StationSettings { slots, price, free, campaign, quota, from, until } = settings;
+    let slots: Vec<_> = slots.iter().map(|slot| toml::Value::from(i64::from(slot.0))).collect();
+    let keys = [
+        ("slots", (!slots.is_empty()).then(|| slots.into())),
+        ("price_minor", price.map(|price| price.0.into())),
+        ("payment", free.then(|| "free".into())),
+        ("campaign", campaign.clone().map(Into::into)),
+        ("quota", quota.map(|quota| i64::from(quota).into())),
+        ("from", from.map(|from| from.to_string().into())),
+        ("until", until.map(|until| until.to_string().into())),
+    ];
+    keys.into_iter().filter_map(|(key, value): (_, Option<toml::Value>)| Some((key.to_owned(), value?))).collect()
 }

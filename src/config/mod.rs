@@ -38,8 +38,8 @@ pub use sources::Sources;
 pub use start::{Origin, Start, load_kept, start};
 pub use store::{
     CLOUD_BACKFILL_MOST_PER_S, CLOUD_BACKFILL_PER_S, CLOUD_TRIAL, CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console,
-    DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED, JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station, Store,
-    TlsIdentity, Trust,
+    DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED, JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station,
+    StationSettings, Store, TlsIdentity, Trust,
 };
 
 use crate::device::{DeviceKind, Section};

@@ -200,6 +200,35 @@ pub(super) struct RawStation {
     /// "accept".
     #[schemars(with = "Option<String>", extend("enum" = ["refuse", "accept"]))]
     pub(super) unsynced: Text,
+    /// What it sells or gives (sale, sampling).
+    pub(super) settings: Option<RawStationSettings>,
+}
+
+/// What a station sells or gives.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStationSettings {
+    /// The lanes: of a sale the one that is sold when nothing was chosen at the machine, of a sampling those that hold
+    /// the sample, in the order they are used.
+    pub(super) slots: Option<Vec<u16>>,
+    /// The price in minor units, where the machine does not say it (sale).
+    #[schemars(with = "Option<i64>", range(min = 1))]
+    pub(super) price_minor: Option<Spanned<i64>>,
+    /// How it is paid: "cloud", which is the default, or "free" (sale).
+    #[schemars(with = "Option<String>", extend("enum" = ["cloud", "free"]))]
+    pub(super) payment: Text,
+    /// The campaign's name, 1 to 32 of a-z, 0-9 and -; the station's own name unless it says otherwise. A new one is a
+    /// new entitlement for every member (sampling).
+    #[schemars(with = "Option<String>", extend("pattern" = "^[a-z0-9-]{1,32}$"))]
+    pub(super) campaign: Text,
+    /// How many samples the campaign has in all (sampling).
+    pub(super) quota: Option<u32>,
+    /// When the campaign begins, RFC 3339 (sampling).
+    #[schemars(with = "Option<String>")]
+    pub(super) from: Text,
+    /// When it is over, RFC 3339 (sampling).
+    #[schemars(with = "Option<String>")]
+    pub(super) until: Text,
 }
 
 /// The facts of one hardware model, each taken from its datasheet.

@@ -11,12 +11,12 @@ use toml::Spanned;
 
 use super::devices::Declared;
 use super::limits;
-use super::raw::{RawStation, Text};
+use super::raw::{RawStation, RawStationSettings, Text};
 use super::report::Checked;
 use super::sections::NAME_HELP;
-use super::store::{Flow, Role, Station};
+use super::store::{Flow, Role, Station, StationSettings};
 use crate::device::Section;
-use crate::types::{DeviceId, Span, StationId, nearest};
+use crate::types::{DeviceId, Minor, Slot, Span, StationId, Timestamp, nearest};
 
 /// A filled role, where it was written.
 #[derive(Debug, Clone)]
@@ -87,7 +87,12 @@ fn station(
     uses.extend(used);
     let roles = filled.iter().filter_map(|(role, device)| Some((*role, DeviceId::new(device.get_ref()).ok()?)));
     let unsynced_allowed = unsynced(raw.unsynced.as_ref(), flow, checked);
-    Some(Station { id: id?, flow, roles: roles.collect(), unsynced_allowed })
+    let settings = raw.settings.as_ref().map(|raw| settings(raw, checked)).unwrap_or_default();
+    if flow == Flow::Sampling && settings.slots.is_empty() {
+        let help = "add a table `[station.settings]` with `slots = [1, 2]`: the lanes that hold the sample";
+        checked.error(at.clone(), "missing-key", "a sampling station without `slots` has nothing to give", help);
+    }
+    Some(Station { id: id?, flow, roles: roles.collect(), unsynced_allowed, settings })
 }
 
 /// Whether coupons are taken without a clock; only where coupons are taken is there anything to say.
@@ -101,6 +106,30 @@ fn unsynced(word: Option<&Spanned<String>>, flow: Flow, checked: &mut Checked<'_
         checked.error(word.span(), "invalid-value", message, "write \"refuse\" or \"accept\"");
     }
     word.get_ref() == "accept"
+}
+
+fn settings(raw: &RawStationSettings, checked: &mut Checked<'_>) -> StationSettings {
+    let time_help = "an RFC 3339 time such as \"2026-11-22T02:00:00Z\"";
+    let is_free = |word: &str| match word {
+        "cloud" => Ok(false),
+        "free" => Ok(true),
+        _ => Err("there is no such payment"),
+    };
+    if let Some(price) = raw.price_minor.as_ref().filter(|price| *price.get_ref() <= 0) {
+        let help = "give it in minor units, as in `price_minor = 350` for 3.50; a sample is `payment = \"free\"`";
+        checked.error(price.span(), "invalid-value", "price_minor must be above zero", help);
+    }
+    StationSettings {
+        slots: raw.slots.iter().flatten().map(|slot| Slot(*slot)).collect(),
+        price: raw.price_minor.as_ref().map(|price| Minor(*price.get_ref())),
+        free: checked.parse("payment", raw.payment.as_ref(), "\"cloud\" or \"free\"", is_free).unwrap_or(false),
+        campaign: checked
+            .parse("campaign", raw.campaign.as_ref(), NAME_HELP, StationId::new)
+            .map(|name| name.to_string()),
+        quota: raw.quota,
+        from: checked.parse("from", raw.from.as_ref(), time_help, str::parse::<Timestamp>),
+        until: checked.parse("until", raw.until.as_ref(), time_help, str::parse::<Timestamp>),
+    }
 }
 
 fn written(raw: &RawStation, role: Role) -> &Text {

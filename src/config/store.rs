@@ -9,7 +9,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::device::Device;
-use crate::types::{BrokerAddress, CodeGrammars, DeviceId, Encoding, Endpoint, GatewayId, StationId, StoreId};
+use crate::types::{
+    BrokerAddress, CodeGrammars, DeviceId, Encoding, Endpoint, GatewayId, Minor, Slot, StationId, StoreId, Timestamp,
+};
 
 /// Where the console listens when `[console]` does not say.
 pub const CONSOLE_LISTEN: &str = "127.0.0.1:8480";
@@ -298,4 +300,25 @@ pub struct Station {
     pub roles: BTreeMap<Role, DeviceId>,
     /// Whether coupons are taken while the clock is not known to be right (`unsynced = "accept"`, of `redeem` only).
     pub unsynced_allowed: bool,
+    /// What it sells or gives.
+    pub settings: StationSettings,
+}
+
+/// `[station.settings]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StationSettings {
+    /// The lanes, in the order they are used.
+    pub slots: Vec<Slot>,
+    /// The price, where the machine does not say it.
+    pub price: Option<Minor>,
+    /// Whether nobody pays.
+    pub free: bool,
+    /// The campaign.
+    pub campaign: Option<String>,
+    /// How many samples it has in all.
+    pub quota: Option<u32>,
+    /// When it begins.
+    pub from: Option<Timestamp>,
+    /// When it is over.
+    pub until: Option<Timestamp>,
 }

@@ -297,7 +297,7 @@ fn mistakes_of_stations_are_located() {
     assert_found("one name, one machine", &with(&two), &[("duplicate-id", 23, 6), ("shared-device", 25, 11)]);
     let coupons = [
         "id = \"a\"\nflow = \"redeem\"\nscanner = \"sc\"\n[[station]]\n",
-        "id = \"b\"\nflow = \"sampling\"\nscanner = \"sc\"\nmachine = \"vm\"\n",
+        "id = \"b\"\nflow = \"sampling\"\nscanner = \"sc\"\nmachine = \"vm\"\n[station.settings]\nslots = [3]\n",
     ]
     .concat();
     assert_found("two take coupons", &with(&coupons), &[("shared-device", 25, 11)]);
@@ -332,8 +332,20 @@ fn one_machine_may_sell_and_sample() {
     let devices = scanner() + &device("vm", "vending/test", "serial:/dev/b");
     let station =
         |flow: &str| format!("[[station]]\nid = \"{flow}\"\nflow = \"{flow}\"\nscanner = \"sc\"\nmachine = \"vm\"\n");
-    let loaded = load_text_here(&format!("{HEAD}{devices}{}{}", station("sale"), station("sampling"))).unwrap();
+    let text = format!("{HEAD}{devices}{}{}", station("sale"), station("sampling"));
+    let loaded = load_text_here(&format!("{text}[station.settings]\nslots = [3]\n")).unwrap();
     assert_eq!(loaded.store.stations.len(), 2);
+    assert_eq!(loaded.store.stations[1].settings.slots, [crate::types::Slot(3)]);
+}
+
+#[test]
+fn a_sampling_station_says_which_lanes_hold_the_sample() {
+    let devices = scanner() + &device("vm", "vending/test", "serial:/dev/b");
+    let station = "[[station]]\nid = \"s\"\nflow = \"sampling\"\nscanner = \"sc\"\nmachine = \"vm\"\n";
+    let text = format!("{HEAD}{devices}{station}");
+    let found = [("missing-key", 14, 1)];
+    assert_found("no settings", &text, &found);
+    assert_found("no lane", &format!("{text}[station.settings]\nslots = []\n"), &found);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::{DriverError, Port, Section};
-use crate::types::{ActionKind, CodeGrammars, DeviceId, Diagnostic, Endpoint, Span};
+use crate::types::{ActionKind, CodeGrammars, Currency, DeviceId, Diagnostic, Endpoint, Span};
 
 /// One kind of device: one `static` per driver, listed in `devices::CATALOGUE`.
 pub trait DeviceKind: Sync {
@@ -59,6 +59,11 @@ pub trait Device: Send + Sync {
 
     /// What can be asked of it.
     fn can(&self) -> &'static [ActionKind];
+
+    /// The currency of its prices, of a device that has prices.
+    fn currency(&self) -> Currency {
+        Currency::NONE
+    }
 
     /// Drives the device until the port says stop, or until it cannot go on.
     fn run<'a>(&'a self, port: &'a mut Port) -> BoxFuture<'a, Result<(), DriverError>>;

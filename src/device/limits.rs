@@ -17,3 +17,9 @@ pub const ATTACH_INTERVAL: Duration = Duration::from_millis(200);
 /// Mistakes of form (wrong types, values that cannot be, unknown keys of inner tables) looked for in one table of a
 /// configuration or profile.
 pub const SECTION_ROUNDS: usize = 64;
+/// How long a scanned payment code may lie in RAM.
+pub const VAULT: Duration = Duration::from_secs(60);
+/// Payment codes in RAM at once; the oldest goes first.
+pub const VAULT_CODES: usize = 16;
+/// How long a driver that has failed may take to come back and find out what became of an order.
+pub const RECOVER: Duration = Duration::from_secs(24 * 3600);

@@ -17,6 +17,7 @@ mod mistake;
 mod port;
 mod pump;
 mod section;
+mod vault;
 
 pub use attach::attach;
 pub use error::DriverError;
@@ -25,3 +26,4 @@ pub use mistake::unknown_key;
 pub use port::{Port, PortEnds, port};
 pub use pump::pump;
 pub use section::Section;
+pub use vault::Vault;

@@ -1,15 +1,16 @@
 //! All that a driver may touch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio_util::sync::CancellationToken;
 
-use super::{DriverError, limits};
+use super::{DriverError, Vault, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
 use crate::types::{
-    Action, Assigned, Body, Cause, Class, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason, Tally,
+    Action, Assigned, Body, Cause, Class, CodeKind, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason,
+    Tally,
 };
 
 /// A driver's side of the house.
@@ -19,6 +20,10 @@ pub struct Port {
     actions: Receiver<Assigned>,
     /// Actions taken and not yet ended: what a failed driver leaves open.
     taken: BTreeMap<CommandId, Action>,
+    /// Orders that a failed run had taken: the next run finds out what became of them.
+    unknown: VecDeque<Assigned>,
+    /// Payment codes in RAM; a driver lays one down before it says the code's event.
+    pub vault: Vault,
     /// Conditions, counters and evidence of this device.
     pub scope: DeviceScope,
     /// The time.
@@ -40,7 +45,8 @@ pub struct PortEnds {
 pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port, PortEnds) {
     let (observe, observed) = mpsc::channel(limits::OBSERVATIONS);
     let (assign, actions) = mpsc::channel(limits::ACTIONS);
-    (Port { observe, actions, taken: BTreeMap::new(), scope, clock, stop }, PortEnds { observed, assign })
+    let (taken, unknown, vault) = (BTreeMap::new(), VecDeque::new(), Vault::default());
+    (Port { observe, actions, taken, unknown, vault, scope, clock, stop }, PortEnds { observed, assign })
 }
 
 impl Port {
@@ -58,8 +64,12 @@ impl Port {
             self.taken.remove(&command);
             Cause::Command(command)
         });
+        let id = self.clock.event_id();
+        if matches!(&observation, Observation::Code(code) if code.kind == CodeKind::Payment) {
+            self.vault.keep(self.scope.device(), id, self.clock.now());
+        }
         let draft = Draft {
-            id: self.clock.event_id(),
+            id,
             device: Some(self.device().clone()),
             at: self.clock.stamp(),
             cause,
@@ -102,7 +112,10 @@ impl Port {
     /// The next action to carry out; one whose time is over is ended here and not given out. Cancel-safe.
     pub async fn next_action(&mut self) -> Result<Assigned, DriverError> {
         loop {
-            let assigned = self.actions.recv().await.ok_or(DriverError::CoreGone)?;
+            let assigned = match self.unknown.pop_front() {
+                Some(assigned) => assigned,
+                None => self.actions.recv().await.ok_or(DriverError::CoreGone)?,
+            };
             self.taken.insert(assigned.command.clone(), assigned.action.clone());
             if self.clock.now() < assigned.deadline {
                 return Ok(assigned);
@@ -115,6 +128,11 @@ impl Port {
     /// Nothing new is let in.
     pub async fn turn_away(&mut self) -> Result<(), DriverError> {
         self.actions.close();
+        while let Some(assigned) = self.unknown.pop_front() {
+            self.taken.insert(assigned.command.clone(), assigned.action.clone());
+            let ended = Ended::Indeterminate(Reason::new("device-removed"));
+            self.end(assigned.command, &assigned.action, ended).await?;
+        }
         while let Some(assigned) = self.actions.recv().await {
             let ended = Ended::Refused(Reason::new("device-removed"));
             self.taken.insert(assigned.command.clone(), assigned.action.clone());
@@ -123,10 +141,18 @@ impl Port {
         Ok(())
     }
 
-    /// Ends every action that a failed driver had taken and not finished: nobody can know whether it was done.
-    pub async fn abandon(&mut self) -> Result<(), DriverError> {
+    /// Settles every action that a failed driver had taken and not finished. Of an order the next run finds out what
+    /// became of it, if the driver can (`recovers`); of everything else nobody can know whether it was done.
+    pub async fn abandon(&mut self, recovers: bool) -> Result<(), DriverError> {
         while let Some((command, action)) = self.taken.first_key_value().map(|(c, a)| (c.clone(), a.clone())) {
-            self.end(command, &action, Ended::Indeterminate(Reason::new("driver-failed"))).await?;
+            match action.order() {
+                Some(order) if recovers => {
+                    self.taken.remove(&command);
+                    let (action, deadline) = (Action::Recover(order.clone()), self.clock.now() + limits::RECOVER);
+                    self.unknown.push_back(Assigned { command, action, deadline });
+                }
+                _ => self.end(command, &action, Ended::Indeterminate(Reason::new("driver-failed"))).await?,
+            }
         }
         Ok(())
     }

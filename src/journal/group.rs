@@ -183,14 +183,14 @@ impl<'a> Group<'a> {
         self.append(&[draft]).map(drop)
     }
 
-    /// Marks a command as handed to its device.
-    pub(super) fn dispatched(&mut self, id: &CommandId) -> Result<()> {
+    /// Marks a command as handed to its device, with the events that say so.
+    pub(super) fn dispatched(&mut self, id: &CommandId, events: &[Draft]) -> Result<()> {
         let (now, _) = self.clock.wall();
         if !ledger::dispatch(self.conn, id, now)? {
             return Err(JournalError::NotAccepted(id.clone()));
         }
         self.commands_changed = true;
-        Ok(())
+        self.append(events).map(drop)
     }
 
     /// A flow's step: its cursor and all that follows from it.
@@ -198,6 +198,29 @@ impl<'a> Group<'a> {
         let at = cursor::get(self.conn, reader).map_err(JournalError::write)?;
         if row <= at {
             return Err(JournalError::NoAdvance { reader: reader.to_owned(), at, asked: row });
+        }
+        let rows = self.keep_effects(reader, effects)?;
+        cursor::set(self.conn, reader, row).map_err(JournalError::write)?;
+        Ok(rows)
+    }
+
+    /// What follows from a command or from time: like [`Group::advance`], of a reader that stays where it is. Of a
+    /// command that is over nothing follows any more.
+    pub(super) fn follow(
+        &mut self,
+        reader: &str,
+        row: Row,
+        command: Option<&CommandId>,
+        effects: &Effects,
+    ) -> Result<Vec<Row>> {
+        let at = cursor::get(self.conn, reader).map_err(JournalError::write)?;
+        if row < at {
+            return Err(JournalError::NoAdvance { reader: reader.to_owned(), at, asked: row });
+        }
+        if let Some(id) = command
+            && !ledger::is_open(self.conn, id)?
+        {
+            return Err(JournalError::NotAccepted(id.clone()));
         }
         let rows = self.keep_effects(reader, effects)?;
         cursor::set(self.conn, reader, row).map_err(JournalError::write)?;

@@ -272,8 +272,16 @@ impl Journal {
     /// # Errors
     /// [`JournalError::NotAccepted`] unless it was accepted and not dispatched before.
     pub async fn step_dispatched(&self, id: &CommandId) -> Result<(), JournalError> {
+        self.dispatch(id, Vec::new()).await
+    }
+
+    /// [`Journal::step_dispatched`], with events that say so, in one transaction.
+    ///
+    /// # Errors
+    /// See [`Journal::step_dispatched`].
+    pub async fn dispatch(&self, id: &CommandId, events: Vec<Draft>) -> Result<(), JournalError> {
         let id = id.clone();
-        self.write(None, 0, move |group| group.dispatched(&id)).await
+        self.write(None, events.len(), move |group| group.dispatched(&id, &events)).await
     }
 
     /// The commands that have not ended, in order of acceptance; at most 1024.
@@ -337,6 +345,25 @@ impl Journal {
         self.write(None, events, move |group| group.keep_effects(&owner, &effects)).await
     }
 
+    /// What follows for a flow that stands at `row` from a command, or from time alone, all or nothing. Rows of the
+    /// stored events, among which must be the command's end.
+    ///
+    /// # Errors
+    /// [`JournalError::NotAccepted`] when the command is over: it was answered before, nothing is repeated.
+    /// [`JournalError::NoAdvance`] when the reader is further already.
+    pub async fn follow(
+        &self,
+        reader: &str,
+        row: Row,
+        command: Option<CommandId>,
+        effects: Effects,
+    ) -> Result<Vec<Row>, JournalError> {
+        cursor::check_lengths(reader, &effects.state)?;
+        let reader = reader.to_owned();
+        let events = effects.events.len() + effects.commands.len();
+        self.write(None, events, move |group| group.follow(&reader, row, command.as_ref(), &effects)).await
+    }
+
     /// How far a reader has come; 0 at first.
     pub async fn cursor(&self, reader: &str) -> Result<Row, JournalError> {
         let reader = reader.to_owned();
@@ -346,21 +373,15 @@ impl Journal {
     /// The value of one key of a flow's state, unless it is not there or has expired.
     pub async fn state(&self, owner: &str, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
         let (owner, key) = (owner.to_owned(), key.to_owned());
-        self.read(move |store| {
-            let (now, _) = store.clock.wall();
-            cursor::state(&store.conn, &owner, &key, now).map_err(JournalError::read)
-        })
-        .await
+        self.read(move |store| cursor::state(&store.conn, &owner, &key, expiry(store)).map_err(JournalError::read))
+            .await
     }
 
     /// A flow's keys after `after` and their values, in the keys' order; at most 4096. Begin with `""`.
     pub async fn states(&self, owner: &str, after: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
         let (owner, after) = (owner.to_owned(), after.to_owned());
-        self.read(move |store| {
-            let (now, _) = store.clock.wall();
-            cursor::states(&store.conn, &owner, &after, now).map_err(JournalError::read)
-        })
-        .await
+        self.read(move |store| cursor::states(&store.conn, &owner, &after, expiry(store)).map_err(JournalError::read))
+            .await
     }
 
     /// Depths and sizes. Also proves that the thread is alive.
@@ -418,6 +439,13 @@ impl Journal {
         self.send(Request::Read(Box::new(read))).await?;
         answer.await.map_err(|_| JournalError::Closed)?
     }
+}
+
+/// The time up to which state has expired. A clock that is not known to be right lets nothing expire: what was used
+/// once must not become good again because a clock has jumped.
+fn expiry(store: &Store) -> Timestamp {
+    let (now, synced) = store.clock.wall();
+    if synced { now } else { Timestamp::from_unix_ms(i64::MIN) }
 }
 
 #[cfg(test)]

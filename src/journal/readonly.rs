@@ -109,9 +109,9 @@ impl ReadOnly {
         Ok(lane::merged(&self.conn, row, limit).map_err(JournalError::read)?.events)
     }
 
-    /// An owner's keys and their values, in the keys' order; at most 4096.
-    pub fn states(&self, owner: &str, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>> {
-        cursor::states(&self.conn, owner, "", now).map_err(JournalError::read)
+    /// An owner's keys after `after` and their values, in the keys' order; at most 4096. Begin with `""`.
+    pub fn states(&self, owner: &str, after: &str, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>> {
+        cursor::states(&self.conn, owner, after, now).map_err(JournalError::read)
     }
 
     /// Depths and sizes.

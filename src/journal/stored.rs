@@ -128,6 +128,8 @@ enum StoredBody<'a> {
         #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
         t: Option<Cow<'a, str>>,
     },
+    #[serde(rename = "sample")]
+    Sample(vending::SampleForm),
     #[serde(rename = "config")]
     Config {
         #[serde(borrow)]
@@ -197,6 +199,7 @@ impl<'a> StoredBody<'a> {
                 Self::Diagnostics { b: bundle.to_string().into(), p: *part, n: *of, t: text.as_str().into() }
             }
             Notice::Coupon(redemption) => Self::Coupon(redemption.into()),
+            Notice::Sample(ruling) => Self::Sample((&**ruling).into()),
         }
     }
 
@@ -240,6 +243,7 @@ impl<'a> StoredBody<'a> {
                 raised: r,
                 detail: t.map(Cow::into_owned),
             })),
+            Self::Sample(form) => Body::Noticed(Notice::Sample(Box::new(form.read()?))),
             Self::Config { s, n } => Body::Noticed(Notice::ConfigApplied { sha256: s.into_owned(), devices: n }),
             Self::Diagnostics { b, p, n, t } => Body::Noticed(Notice::Diagnostics {
                 bundle: EventId(Uuid::parse_str(&b).ok()?),

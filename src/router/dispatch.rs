@@ -8,19 +8,21 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::orders::busy;
 use super::redeem::{OWNER, change};
+use super::shelf::Shelf;
 use crate::clock::Clock;
 use crate::flow::redeem::keep_keys;
 use crate::journal::{Effects, Journal, JournalError};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, CouponKeys, DeviceId, Draft, Ended,
-    Observation, Origin, Outcome, Reason,
+    Action, ActionKind, Assigned, Body, Cause, Command, CommandId, CommandState, CouponKeys, Currency, DeviceId, Draft,
+    Ended, Executor, Observation, Origin, Outcome, Reason,
 };
 
 /// How long to wait before a command that could not be handed over is looked at again, if nothing wakes us before.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A command whose `not_after` lies further ahead is carried out as if it lay this far ahead.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// Where a device's actions go.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Target {
     pub assign: Sender<Assigned>,
     /// Asks for its driver to be started anew.
     pub restart: std::sync::Arc<tokio::sync::Notify>,
+    /// The currency of its prices.
+    pub currency: Currency,
 }
 
 /// Who can be asked for something now: devices, and under no name the gateway itself. Every clone is the same list.
@@ -53,7 +57,7 @@ impl Targets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(device.clone()));
     }
 
-    fn get(&self, device: &Option<DeviceId>) -> Option<Arc<Target>> {
+    pub(super) fn get(&self, device: &Option<DeviceId>) -> Option<Arc<Target>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(device).cloned()
     }
 }
@@ -61,11 +65,14 @@ impl Targets {
 /// Carries accepted commands to devices, each exactly once.
 #[derive(Debug)]
 pub struct Dispatcher {
-    journal: Journal,
-    clock: Clock,
-    targets: Targets,
+    pub(super) journal: Journal,
+    pub(super) clock: Clock,
+    pub(super) targets: Targets,
+    pub(super) shelf: Shelf,
     /// Commands that are recorded as dispatched, were perhaps not done, and may be done twice.
     repeatable: BTreeSet<CommandId>,
+    /// Orders that an earlier process had dispatched, and whose drivers can find out what became of them.
+    pub(super) recovering: BTreeSet<CommandId>,
     /// Whether the commands of earlier processes have been settled.
     settled: bool,
     asked: Receiver<oneshot::Sender<()>>,
@@ -89,7 +96,7 @@ impl Probe {
 
 /// What is to be done with a command now.
 #[derive(Debug, PartialEq, Eq)]
-enum Decision {
+pub(super) enum Decision {
     /// It ends without anything having been done.
     End(Ended),
     /// It goes to its device.
@@ -101,11 +108,11 @@ enum Decision {
 }
 
 impl Dispatcher {
-    /// A dispatcher for these devices.
-    pub fn new(journal: Journal, clock: Clock, targets: Targets) -> Self {
+    /// A dispatcher for these devices, whose machines' ledgers stand on this shelf.
+    pub fn new(journal: Journal, clock: Clock, targets: Targets, shelf: Shelf) -> Self {
         let (probe, asked) = mpsc::channel(1);
-        let probe = Probe(probe);
-        Self { journal, clock, targets, repeatable: BTreeSet::new(), settled: false, asked, probe }
+        let (probe, repeatable, recovering) = (Probe(probe), BTreeSet::new(), BTreeSet::new());
+        Self { journal, clock, targets, shelf, repeatable, recovering, settled: false, asked, probe }
     }
 
     /// For whoever wants to know whether it still gets on.
@@ -117,6 +124,7 @@ impl Dispatcher {
     /// journal that cannot write for the moment is waited for; only a closed one ends this.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), JournalError> {
         let mut changed = self.journal.commands_changed();
+        let mut ledgers = self.shelf.changed();
         loop {
             let look_again = match self.look().await {
                 Ok(waiting) => waiting,
@@ -129,6 +137,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 woken = changed.changed() => woken.map_err(|_| JournalError::Closed)?,
+                Ok(()) = ledgers.changed(), if look_again => {}
                 Some(answer) = self.asked.recv() => drop(answer.send(())),
                 () = tokio::time::sleep(LOOK_AGAIN), if look_again => {}
             }
@@ -150,7 +159,9 @@ impl Dispatcher {
             if state != CommandState::Dispatched {
                 continue;
             }
-            if command.action.kind().idempotent() {
+            if let Some(order) = command.action.order() {
+                self.settle_order(&command, order).await?;
+            } else if command.action.kind().idempotent() {
                 self.repeatable.insert(command.id);
             } else {
                 self.end(&command, Ended::Indeterminate(Reason::new("power-lost"))).await?;
@@ -159,11 +170,18 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Looks at every open command once; says whether some of them wait for room in a port.
+    /// Looks at every open command once; says whether some of them wait for room in a port or for a machine's ledger.
     async fn dispatch_all(&mut self) -> Result<bool, JournalError> {
         let mut waiting = false;
-        for (command, state) in self.journal.open_commands().await? {
-            if state == CommandState::Accepted || self.repeatable.contains(&command.id) {
+        let open = self.journal.open_commands().await?;
+        let mut busy = busy(&open);
+        for (command, state) in open {
+            if command.action.kind().executor() == Executor::Flow {
+                continue;
+            }
+            if let Some(order) = command.action.order() {
+                waiting |= !self.act_on_order(&command, order, &state, &mut busy).await?;
+            } else if state == CommandState::Accepted || self.repeatable.contains(&command.id) {
                 let acted = self.act(&command, state == CommandState::Dispatched).await?;
                 if acted {
                     self.repeatable.remove(&command.id);
@@ -192,7 +210,7 @@ impl Dispatcher {
         Ok(true)
     }
 
-    fn decide(&self, command: &Command) -> Decision {
+    pub(super) fn decide(&self, command: &Command) -> Decision {
         let refused = |why| Decision::End(Ended::Refused(Reason::new(why)));
         let (wall, synced) = self.clock.wall();
         if !synced && command.origin == Origin::Cloud {
@@ -236,7 +254,7 @@ impl Dispatcher {
         self.journal.keep(OWNER, Effects { events, commands: Vec::new(), state }).await.map(|_| ())
     }
 
-    async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
+    pub(super) async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
         self.journal.append(vec![self.outcome(command, ended)]).await.map(|_| ())
     }
 

@@ -9,8 +9,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::journal::{Accepted, Intake, Journal, Settings};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandId, CouponKeys, DeviceId, Draft, Ended, Event,
-    IssuerId, IssuerKey, KeyId, Observation, Origin, Outcome, Row, Timestamp,
+    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandId, CouponKeys, Currency, DeviceId, Draft, Ended,
+    Event, IssuerId, IssuerKey, KeyId, Observation, Origin, Outcome, Row, Timestamp,
 };
 
 /// A journal on disk, a dispatcher with one scanner, and the scanner's side of the port.
@@ -31,11 +31,12 @@ fn open(directory: &std::path::Path, clock: &Clock) -> Journal {
 fn start(directory: tempfile::TempDir, clock: Clock, journal: Journal, room: usize) -> Bench {
     let (assign, port) = mpsc::channel(room);
     let restart = Arc::new(tokio::sync::Notify::new());
-    let target = Target { can: &[ActionKind::ScanTrigger], assign, restart: restart.clone() };
+    let (can, currency) = (&[ActionKind::ScanTrigger], Currency::NONE);
+    let target = Target { can, assign, restart: restart.clone(), currency };
     let targets = Targets::default();
     targets.add(DeviceId::new("scanner-1").unwrap(), target);
     let stop = CancellationToken::new();
-    let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets);
+    let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets, Shelf::default());
     let told = stop.clone();
     #[expect(clippy::disallowed_methods, reason = "the test owns the handle")]
     let running = tokio::spawn(async move { dispatcher.run(told).await.unwrap() });

@@ -6,3 +6,4 @@
 pub mod broker;
 pub mod pty;
 pub mod scanner;
+pub mod vmc;

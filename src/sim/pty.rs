@@ -122,9 +122,9 @@ enum Queued {
 
 /// The two ends of one PTY.
 #[derive(Debug)]
-struct Plugged {
-    reader: ReadHalf<Line<OwnedFd>>,
-    writer: WriteHalf<Line<OwnedFd>>,
+pub(super) struct Plugged {
+    pub(super) reader: ReadHalf<Line<OwnedFd>>,
+    pub(super) writer: WriteHalf<Line<OwnedFd>>,
 }
 
 /// A scanner behind a line.
@@ -252,10 +252,7 @@ impl ScannerPty {
 
     /// The bytes that may leave next.
     fn slice(&self) -> Vec<u8> {
-        let most = match self.baud {
-            Some(baud) => usize::try_from(SLICE.as_nanos() / byte_time(baud).as_nanos()).unwrap_or(1).max(1),
-            None => 4096,
-        };
+        let most = slice_bytes(self.baud);
         let byte = |queued: &Queued| if let Queued::Byte(byte) = queued { Some(*byte) } else { None };
         self.queue.iter().filter_map(byte).take(most).collect()
     }
@@ -297,18 +294,26 @@ impl Drop for ScannerPty {
     }
 }
 
-fn byte_time(baud: u32) -> Duration {
+/// How many bytes leave at once.
+pub(super) fn slice_bytes(baud: Option<u32>) -> usize {
+    match baud {
+        Some(baud) => usize::try_from(SLICE.as_nanos() / byte_time(baud).as_nanos()).unwrap_or(1).max(1),
+        None => 4096,
+    }
+}
+
+pub(super) fn byte_time(baud: u32) -> Duration {
     Duration::from_secs(1) * BITS_PER_BYTE / baud.max(1)
 }
 
-async fn read(reader: Option<&mut ReadHalf<Line<OwnedFd>>>, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) async fn read(reader: Option<&mut ReadHalf<Line<OwnedFd>>>, buffer: &mut [u8]) -> io::Result<usize> {
     match reader {
         Some(reader) => reader.read(buffer).await,
         None => std::future::pending().await,
     }
 }
 
-async fn write(
+pub(super) async fn write(
     writer: Option<&mut WriteHalf<Line<OwnedFd>>>,
     slice: &[u8],
     due: tokio::time::Instant,
@@ -321,7 +326,7 @@ async fn write(
 }
 
 /// A new PTY under the path: its master in use, its slave.
-fn plug(link: &Path) -> io::Result<(Plugged, File)> {
+pub(super) fn plug(link: &Path) -> io::Result<(Plugged, File)> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&master)?;
     unlockpt(&master)?;

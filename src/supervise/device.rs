@@ -12,6 +12,7 @@ use super::circle::panic_words;
 use crate::backoff::Backoff;
 use crate::device::{Device, DriverError, Port, limits};
 use crate::observe::DeviceState;
+use crate::types::ActionKind;
 
 /// First and longest wait before a failed driver is started again; full jitter.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -32,7 +33,7 @@ pub async fn supervise(device: Arc<dyn Device>, mut port: Port, restart: Restart
         port.stop = stop.child_token();
         let started = clock.now();
         let ended = run_once(&*device, &mut port, &restart).await;
-        if port.abandon().await.is_err() {
+        if port.abandon(device.can().contains(&ActionKind::Recover)).await.is_err() {
             break;
         }
         let wait = match ended {

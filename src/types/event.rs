@@ -1,6 +1,8 @@
 //! What the journal holds.
 
-use super::{CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Redemption, Row, Seq, Stamp};
+use super::{
+    CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Redemption, Row, SampleRuling, Seq, Stamp,
+};
 
 /// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
 /// cloud and what may be dropped when the disk fills.
@@ -132,13 +134,15 @@ pub enum Notice {
     },
     /// A coupon was shown at a station.
     Coupon(Redemption),
+    /// A sample was given or refused.
+    Sample(Box<SampleRuling>),
 }
 
 impl Notice {
     /// See [`Observation::class`].
     pub const fn class(&self) -> Class {
         match self {
-            Self::Coupon(_) => Class::Money,
+            Self::Coupon(_) | Self::Sample(_) => Class::Money,
             Self::Diagnostics { .. } => Class::Telemetry,
             Self::Opened { .. } | Self::Dropped { .. } | Self::Health(_) | Self::ConfigApplied { .. } => Class::Record,
         }

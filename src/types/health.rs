@@ -90,6 +90,8 @@ conditions! {
         "Check its power, the cable, and that profile and baud rate fit the device.";
     ScannerNoise = "scanner.noise", Warning, 2, "The scanner's line delivers bytes that are no code.",
         "Check baud rate, terminator and the cable's ground; codes between the noise are still read.";
+    LineNoise = "line.noise", Warning, 2, "The machine's line delivers bytes that are no message.",
+        "Check baud rate, parity, the cable's ground and shield; messages between the noise are still read.";
     VendJam = "vend.jam", Error, 0, "A lane of the machine is jammed.",
         "Clear the lane, then clear the jam at the machine or the console.";
     VendUnresolved = "vend.unresolved", Error, 0, "The outcome of a sale is not known.",

@@ -15,12 +15,14 @@ mod coupon;
 mod desired;
 mod diagnostic;
 mod endpoint;
+mod entitlement;
 mod event;
 mod health;
 mod id;
 mod machine;
 mod money;
 mod observation;
+mod payment_code;
 mod sale;
 mod tally;
 mod time;
@@ -39,6 +41,7 @@ pub use coupon::{
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
+pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{
@@ -48,6 +51,7 @@ pub use id::{
 pub use machine::{Cash, CashKind, Climate, LaneStatus, MachineStatus, PartState, Selection, Stock, StockSource};
 pub use money::{Currency, Minor};
 pub use observation::Observation;
+pub use payment_code::PaymentCode;
 pub use sale::{Order, Payment, SaleStep, Slot, Step};
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};

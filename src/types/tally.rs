@@ -15,17 +15,21 @@ pub enum Tally {
     FramesOversized,
     /// Frames thrown away because their content cannot be what the device sends.
     FramesMalformed,
-    /// The same code again within the repeat window.
+    /// The same code again within the repeat window, the same message again under the same number.
     RepeatsSuppressed,
     /// Commands to the device that it did not answer.
     Unanswered,
+    /// Frames of a kind that the documents do not know. They are answered.
+    FramesUnknown,
+    /// Frames that are understood although the documents print them otherwise.
+    FramesOdd,
     /// Observations dropped because the queue to the journal was full (telemetry only).
     ObservationsDropped,
 }
 
 impl Tally {
     /// Every tally there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::BytesIn,
         Self::BytesOut,
         Self::FramesGood,
@@ -34,6 +38,8 @@ impl Tally {
         Self::FramesMalformed,
         Self::RepeatsSuppressed,
         Self::Unanswered,
+        Self::FramesUnknown,
+        Self::FramesOdd,
         Self::ObservationsDropped,
     ];
 
@@ -48,6 +54,8 @@ impl Tally {
             Self::FramesMalformed => "frames_malformed",
             Self::RepeatsSuppressed => "repeats_suppressed",
             Self::Unanswered => "unanswered",
+            Self::FramesUnknown => "frames_unknown",
+            Self::FramesOdd => "frames_odd",
             Self::ObservationsDropped => "observations_dropped",
         }
     }

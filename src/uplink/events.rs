@@ -23,7 +23,7 @@ use super::{Settings, Shared, UplinkError};
 use crate::backoff::Backoff;
 use crate::journal::{Head, Journal, JournalError};
 use crate::types::{Body, Class, Condition, ConfigReport, Draft, Encoding, Event, Notice, Row};
-use crate::wire::cloud::{Encoded, Source, State, Topics, packed, reported_message};
+use crate::wire::cloud::{Authorise, Encoded, Source, State, Topics, authorise_message, packed, reported_message};
 
 /// Fixed header, length of the topic, packet id, properties.
 const AROUND_REPORT: usize = 16;
@@ -167,6 +167,7 @@ enum Token {
     Status,
     Reported,
     Repeat,
+    Asked,
     Flight(Class, u64),
 }
 
@@ -227,6 +228,8 @@ impl<'a> Session<'a> {
     /// `Ok` when told to stop or to come again.
     async fn run(&mut self, repeats: &mut mpsc::Receiver<Event>, stop: &CancellationToken) -> Result<(), End> {
         self.say(State::Online)?;
+        let shared = self.shared;
+        shared.authorisations.clear();
         loop {
             self.hand_over()?;
             self.ask();
@@ -234,6 +237,7 @@ impl<'a> Session<'a> {
                 return self.leave().await;
             }
             let deadline = self.deadline();
+            let has_room = self.leave_by.is_none() && self.others < limits::REPEATS;
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if self.leave_by.is_none() => {
@@ -242,9 +246,8 @@ impl<'a> Session<'a> {
                 Some((token, outcome)) = self.notices.next() => self.answered(token, outcome)?,
                 signal = self.link.next() => self.signalled(signal)?,
                 answer = pending_or(&mut self.asked) => self.told(answer)?,
-                Some(event) = repeats.recv(), if self.leave_by.is_none() && self.others < limits::REPEATS => {
-                    self.repeat(&event)?;
-                }
+                Some(event) = repeats.recv(), if has_room => self.repeat(&event)?,
+                question = shared.authorisations.next(), if has_room => self.question(&question)?,
                 Ok(()) = self.head.changed() => {}
                 Ok(()) = self.renewed.changed(), if self.leave_by.is_none() => {
                     self.leave_by = Some(self.shared.clock.now() + limits::FAREWELL / 2);
@@ -319,6 +322,13 @@ impl<'a> Session<'a> {
         self.publish(topic, payload, PublishOptions::at_least_once(), Token::Repeat)
     }
 
+    /// A question about money goes once; what becomes of it is for whoever asks to find out.
+    fn question(&mut self, question: &Authorise) -> Result<(), Fault> {
+        self.other();
+        let topic = self.shared.topics.authorise();
+        self.publish(topic, authorise_message(question), PublishOptions::at_least_once(), Token::Asked)
+    }
+
     /// Asks the journal one thing at a time: announce, confirm, read.
     fn ask(&mut self) {
         if self.asked.is_some() {
@@ -378,7 +388,7 @@ impl<'a> Session<'a> {
             Ok(other) => return Err(Fault::away(format!("the client confused its answers: {other:?}"))),
             Err(error) => Err(error),
         };
-        if matches!(token, Token::Status | Token::Reported | Token::Repeat) {
+        if matches!(token, Token::Status | Token::Reported | Token::Repeat | Token::Asked) {
             self.others = self.others.saturating_sub(1);
             self.other_since = (self.others > 0).then(|| self.shared.clock.now());
         }
@@ -399,6 +409,11 @@ impl<'a> Session<'a> {
                 let detail = format!("the broker refuses config/reported with {reason:?}");
                 self.shared.health.raise(Part::Configuration, Condition::CloudRefused, &detail);
             }
+            (Token::Asked, Ok(reason)) if (reason as u8) >= 0x80 => {
+                let detail = format!("the broker refuses authorise with {reason:?}");
+                self.shared.health.raise(Part::Authorise, Condition::CloudRefused, &detail);
+            }
+            (Token::Asked, Ok(_)) => self.shared.health.clear(Part::Authorise),
             (Token::Repeat | Token::Reported, Ok(_)) => {}
             // The connection is over, and says so itself.
             (_, Err(_)) => {}

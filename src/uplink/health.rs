@@ -20,6 +20,8 @@ pub(super) enum Part {
     Status,
     /// The topics of the configuration.
     Configuration,
+    /// The topic of questions about money.
+    Authorise,
     /// The topic of one class.
     Topic(Class),
     /// Certificates or a password that were renewed and do not work.

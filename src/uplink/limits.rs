@@ -75,3 +75,5 @@ pub(super) const READ_EVENTS: usize = 400;
 /// How often it is looked whether certificates or the password were renewed; what is renewed counts when two looks in
 /// a row saw the same, so that files that are being written are left alone.
 pub(super) const RENEWAL: Duration = Duration::from_secs(30);
+/// Questions about money that wait for the connection.
+pub(super) const AUTHORISATIONS: usize = 16;

@@ -25,6 +25,7 @@
 //! Limits: 16 publishes in flight, 100 events or 64 KiB in a message, one event up to 128 KiB; silence of 15 s or 30 s
 //! without an acknowledgement ends a connection; 1 s to 60 s of full jitter between two. See `limits.rs`.
 
+mod authorisations;
 pub mod bench;
 mod bucket;
 mod certificate;
@@ -50,6 +51,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use authorisations::Authorisations;
 pub use certificate::{Validity, brokers_validity, validities};
 pub use configuration::{ConfigExchange, Desired};
 pub use probe::probe;
@@ -91,6 +93,7 @@ struct Shared {
     /// What its sockets carry, and what of that is written down.
     traffic: Arc<usage::Traffic>,
     booked: Mutex<Usage>,
+    authorisations: Authorisations,
 }
 
 /// The uplink of one gateway. Cheap to clone; run one of the clones, once at a time.
@@ -116,10 +119,31 @@ impl Uplink {
         let topics = Topics::new(&settings.store, &settings.gateway);
         let (health, meter) = (Health::new(conditions), Meter::default());
         let (files, renewed) = (watch::Sender::default(), watch::Sender::default());
-        let (traffic, booked) = (Arc::default(), Mutex::default());
-        let shared =
-            Shared { settings, topics, journal, clock, health, meter, files, renewed, exchange, traffic, booked };
+        let (traffic, booked, authorisations) = (Arc::default(), Mutex::default(), Authorisations::default());
+        let shared = Shared {
+            settings,
+            topics,
+            journal,
+            clock,
+            health,
+            meter,
+            files,
+            renewed,
+            exchange,
+            traffic,
+            booked,
+            authorisations,
+        };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// The same, with somebody who asks about money. To be said before it runs.
+    #[must_use]
+    pub fn asking(mut self, authorisations: Authorisations) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.authorisations = authorisations;
+        }
+        self
     }
 
     /// How far it has come; changes with every step.

@@ -11,9 +11,14 @@
 pub mod cloud;
 pub mod coupon;
 pub mod dot11;
+pub mod mdb;
+mod noise;
 pub mod pcap;
 pub mod scan;
 mod showing;
+pub mod vend;
+pub mod vmc;
+pub mod zdm8;
 
 pub use showing::{Showing, Way};
 

@@ -75,8 +75,8 @@ async function checkAsyncapi() {
   }
   expect(document, "asyncapi: the parser gives no document");
   if (!document) return;
-  expect(document.channels().length === 7, `asyncapi: ${document.channels().length} channels`);
-  expect(document.operations().filterBySend().length === 5, "asyncapi: five operations send");
+  expect(document.channels().length === 8, `asyncapi: ${document.channels().length} channels`);
+  expect(document.operations().filterBySend().length === 6, "asyncapi: six operations send");
   expect(document.operations().filterByReceive().length === 2, "asyncapi: two operations receive");
   for (const message of document.components().messages()) {
     const validate = validator(Ajv).compile(withoutParserMarks(message.payload().json()));

@@ -5,3 +5,4 @@
 #[path = "../common/line.rs"]
 mod line;
 mod scanner;
+mod vending;

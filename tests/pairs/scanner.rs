@@ -27,7 +27,7 @@ struct Pair {
 }
 
 #[expect(clippy::disallowed_methods, reason = "an Instant can be had in no other way, and tests only add to it")]
-fn start() -> Instant {
+pub(crate) fn start() -> Instant {
     Instant::now()
 }
 
@@ -133,7 +133,7 @@ fn print(random: &mut Random, number: u64) -> Print {
 }
 
 /// Runs a property over many seeds; a failing one says how to run it alone.
-fn for_seeds(name: &str, count: u64, property: impl Fn(u64) + std::panic::RefUnwindSafe) {
+pub(crate) fn for_seeds(name: &str, count: u64, property: impl Fn(u64) + std::panic::RefUnwindSafe) {
     #[expect(clippy::disallowed_methods, reason = "one seed is chosen from outside to replay it")]
     let chosen = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in chosen.map_or(0..count, |seed: u64| seed..seed + 1) {

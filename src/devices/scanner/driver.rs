@@ -4,13 +4,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::profile::{HidProfile, SerialProfile};
-use crate::device::{Device, DriverError, Port, attach, pump};
+use crate::device::{Device, DriverError, Port, Vault, attach, pump};
 use crate::observe::DeviceScope;
 use crate::transport::{open_keyboard, open_tty};
 use crate::types::{
     Action, ActionKind, Assigned, CodeGrammars, Condition, DeviceId, Ended, Endpoint, Observation, Outcome, Reason,
 };
-use crate::wire::scan::{Decoded, Dialect, Heard, HidScanner, ScanAction, SerialScanner, classify};
+use crate::wire::scan::{Classified, Decoded, Dialect, Heard, HidScanner, ScanAction, SerialScanner, classify};
 use crate::wire::{Input, Machine, Output, Showing, Way};
 
 /// A scanner on a serial line.
@@ -102,6 +102,7 @@ struct Classifier<'a, M> {
     machine: M,
     grammars: &'a CodeGrammars,
     scope: DeviceScope,
+    vault: Vault,
     /// An action that is none of a scanner's, refused.
     refused: Option<Outcome>,
 }
@@ -113,12 +114,14 @@ impl<'a, M> Classifier<'a, M> {
         for condition in [Condition::ScannerNoise, Condition::DeviceSilent] {
             scope.condition(condition, false, None);
         }
-        Self { machine, grammars, scope, refused: None }
+        Self { machine, grammars, scope, vault: port.vault.clone(), refused: None }
     }
 
     fn code(&self, decoded: Decoded) -> Observation {
-        // The full payment code is overwritten here: no station takes payments yet.
-        let code = classify(decoded.symbology, decoded.text, self.grammars).code;
+        let Classified { code, payment } = classify(decoded.symbology, decoded.text, self.grammars);
+        if let Some(payment) = payment {
+            self.vault.lay(self.scope.device(), payment);
+        }
         let symbology = code.symbology.map_or_else(|| "unknown symbology".to_owned(), |s| s.to_string());
         let length = code.value.chars().count();
         self.scope.evidence(&format!("read a {} code ({symbology}, {length} characters)", code.kind.as_str()));

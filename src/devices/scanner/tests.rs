@@ -228,7 +228,7 @@ async fn a_trigger_is_done_when_the_scanner_says_so_and_indeterminate_when_it_is
     let ended = tokio::time::timeout(BOUND, device.run(&mut port)).await.expect("in time");
     assert!(matches!(ended, Err(DriverError::Closed)), "{ended:?}");
     scanner.await.unwrap();
-    port.abandon().await.unwrap();
+    port.abandon(false).await.unwrap();
     let outcome = |id: &str, ended| Observation::Ended(Outcome { command: CommandId::new(id).unwrap(), ended });
     assert_eq!(said(&mut ends).await, outcome("t-1", Ended::Done));
     let lost = Ended::Indeterminate(crate::types::Reason::new("driver-failed"));

@@ -1,10 +1,10 @@
-//! The stored form of what machines and sales say.
+//! The stored form of what machines and sales say, and of what shoppers were given.
 
 use serde::{Deserialize, Serialize};
 
 use crate::types::{
     Cash, CashKind, Climate, Currency, LaneStatus, MachineStatus, Minor, PartState, Payment, Reason, SaleId, SaleStep,
-    Selection, Slot, Step, Stock, StockSource,
+    SampleRuling, Selection, Slot, Step, Stock, StockSource,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -223,5 +223,45 @@ impl From<&Cash> for CashForm {
 impl CashForm {
     pub(super) fn read(self) -> Option<Cash> {
         Some(Cash { kind: CashKind::parse(&self.k)?, amount: Minor(self.m), currency: Currency::parse(&self.c)? })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SampleForm {
+    c: String,
+    m: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    i: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    n: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<String>,
+}
+
+impl From<&SampleRuling> for SampleForm {
+    fn from(ruling: &SampleRuling) -> Self {
+        Self {
+            c: ruling.campaign.clone(),
+            m: ruling.member.clone(),
+            i: ruling.sale.as_ref().map(ToString::to_string),
+            n: ruling.slot.map(|slot| slot.0),
+            r: ruling.refused.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl SampleForm {
+    pub(super) fn read(self) -> Option<SampleRuling> {
+        let sale = match self.i {
+            None => None,
+            Some(sale) => Some(SaleId::new(&sale).ok()?),
+        };
+        Some(SampleRuling {
+            campaign: self.c,
+            member: self.m,
+            sale,
+            slot: self.n.map(Slot),
+            refused: self.r.as_deref().map(Reason::new),
+        })
     }
 }

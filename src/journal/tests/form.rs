@@ -7,8 +7,10 @@ use super::*;
 use crate::journal::lane::BatchRow;
 use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{
-    BootId, Condition, CouponClaims, CouponId, CouponKeys, CouponKind, CouponRefusal, CouponValue, EventId, Gtin,
-    HealthChange, IssuerId, IssuerKey, KeyId, Observation, Redemption, Stamp, StationId, Symbology, Verdict,
+    Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, CouponClaims, CouponId, CouponKeys, CouponKind,
+    CouponRefusal, CouponValue, Currency, EventId, Gtin, HealthChange, IssuerId, IssuerKey, KeyId, LaneStatus,
+    MachineStatus, Minor, Observation, Order, PartState, Payment, PaymentAnswer, Redemption, Resolution, Said, SaleId,
+    SaleStep, Selection, Slot, Stamp, StationId, Step, Stock, StockSource, Symbology, Verdict,
 };
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -104,10 +106,133 @@ fn coupon() -> impl Strategy<Value = Body> {
     })
 }
 
+fn maybe<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+    proptest::option::of(of)
+}
+
+fn sale_id() -> impl Strategy<Value = SaleId> {
+    "[A-Za-z0-9._:-]{1,64}".prop_map(|text| SaleId::new(&text).unwrap())
+}
+
+fn reason() -> impl Strategy<Value = Reason> {
+    "[a-z0-9-]{1,64}".prop_map(|text| Reason::new(&text))
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    let payment = proptest::sample::select(Payment::ALL.to_vec());
+    (sale_id(), any::<u16>(), any::<i64>(), "[A-Z]{3}", payment, any::<Option<bool>>()).prop_map(
+        |(sale, slot, price, currency, payment, drop_sensor)| Order {
+            sale,
+            slot: Slot(slot),
+            price: Minor(price),
+            currency: Currency::parse(&currency).unwrap(),
+            payment,
+            drop_sensor,
+        },
+    )
+}
+
+fn sale() -> impl Strategy<Value = Observation> {
+    let step = proptest::sample::select(Step::ALL.to_vec());
+    let text = || maybe(any::<String>());
+    (order(), step, any::<bool>(), any::<Option<bool>>(), maybe(reason()), text(), text()).prop_map(
+        |(order, step, known, dropped, reason, provider_ref, by)| {
+            let slot = known.then_some(order.slot);
+            Observation::Sale(SaleStep { slot, dropped, reason, provider_ref, by, ..order.step(step) })
+        },
+    )
+}
+
+fn part() -> impl Strategy<Value = Option<PartState>> {
+    maybe(prop_oneof![Just(PartState::Works), Just(PartState::Absent), any::<u16>().prop_map(PartState::Fault)])
+}
+
+fn machine() -> impl Strategy<Value = Observation> {
+    let climate = any::<(Option<i16>, Option<u16>)>();
+    let climate = climate.prop_map(|(temperature_dc, humidity_dpct)| Climate { temperature_dc, humidity_dpct });
+    let parts = (part(), part(), part(), part(), part(), part());
+    let rest = (any::<Option<bool>>(), any::<[Option<i64>; 2]>(), any::<[Option<String>; 2]>());
+    (proptest::collection::vec(climate, 0..3), parts, rest).prop_map(
+        |(climate, (bills, coins, cards, cooling, lift, board), (door_open, change, [serial, firmware]))| {
+            let [bill_change, coin_change] = change.map(|change| change.map(Minor));
+            Observation::Machine(Box::new(MachineStatus {
+                climate,
+                door_open,
+                bills,
+                coins,
+                cards,
+                cooling,
+                lift,
+                board,
+                bill_change,
+                coin_change,
+                serial,
+                firmware,
+            }))
+        },
+    )
+}
+
+fn vending() -> impl Strategy<Value = Observation> {
+    let status = proptest::sample::select(LaneStatus::ALL.to_vec());
+    let source = proptest::sample::select(StockSource::ALL.to_vec());
+    let stock = (any::<u16>(), any::<[Option<u16>; 2]>(), any::<Option<i64>>(), status, source).prop_map(
+        |(slot, [count, capacity], price, status, source)| {
+            Observation::Stock(Stock { slot: Slot(slot), count, capacity, price: price.map(Minor), status, source })
+        },
+    );
+    let kind = proptest::sample::select(CashKind::ALL.to_vec());
+    let cash = (kind, any::<i64>(), "[A-Z]{3}").prop_map(|(kind, amount, currency)| {
+        Observation::Cash(Cash { kind, amount: Minor(amount), currency: Currency::parse(&currency).unwrap() })
+    });
+    let selection = any::<Option<u16>>();
+    let selection = selection.prop_map(|slot| Observation::Selection(Selection { slot: slot.map(Slot) }));
+    prop_oneof![sale(), stock, machine(), cash, selection]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let said = prop_oneof![
+        any::<bool>().prop_map(Said::Authorised),
+        any::<Option<bool>>().prop_map(Said::Queried),
+        any::<bool>().prop_map(Said::Cancelled),
+    ];
+    let answer =
+        (sale_id(), said, maybe(reason()), any::<Option<String>>()).prop_map(|(sale, said, reason, provider_ref)| {
+            Action::Answer(PaymentAnswer { sale, said, reason, provider_ref })
+        });
+    let resolution = proptest::sample::select(vec![Resolution::Dispensed, Resolution::Refunded]);
+    let (slot, count) = (any::<u16>().prop_map(Slot), any::<u16>());
+    prop_oneof![
+        any::<bool>().prop_map(|on| Action::ScanTrigger { on }),
+        Just(Action::DeviceRestart),
+        (order(), 0..4_u8).prop_map(|(order, which)| match which {
+            0 => Action::Dispense(order),
+            1 => Action::Approve(order),
+            2 => Action::Recover(order),
+            _ => Action::Charge(order),
+        }),
+        (sale_id(), reason()).prop_map(|(sale, reason)| Action::Deny { sale, reason }),
+        (sale_id(), any::<bool>()).prop_map(|(sale, dispensed)| Action::ChargeEnd { sale, dispensed }),
+        (slot, count, 0..4_u8).prop_map(|(slot, count, which)| match which {
+            0 => Action::JamClear { slot },
+            1 => Action::LaneClear { slot },
+            2 => Action::StockWrite { slot, count },
+            _ => Action::StockSet { slot, count },
+        }),
+        answer,
+        (sale_id(), resolution, any::<String>()).prop_map(|(sale, resolution, by)| Action::SaleResolve {
+            sale,
+            resolution,
+            by
+        }),
+    ]
+}
+
 fn body() -> impl Strategy<Value = Body> {
     let outcome = (command_id(), end()).prop_map(|(command, ended)| Outcome { command, ended });
     prop_oneof![
         scanned().prop_map(|code| Body::Observed(Observation::Code(code))),
+        vending().prop_map(Body::Observed),
         outcome.prop_map(|outcome| Body::Observed(Observation::Ended(outcome))),
         notice().prop_map(Body::Noticed),
         coupon(),
@@ -194,6 +319,13 @@ proptest! {
         });
         let action = Action::CouponKeys(CouponKeys { issuer: IssuerId::new(&issuer).unwrap(), keys: keys.collect() });
         let (word, args) = stored::encode_action(&action);
+        prop_assert_eq!(stored::decode_action(word, &args), Some(action));
+    }
+
+    #[test]
+    fn an_action_that_is_stored_is_read_back(action in action()) {
+        let (word, args) = stored::encode_action(&action);
+        prop_assert_eq!(ActionKind::parse(word), Some(action.kind()));
         prop_assert_eq!(stored::decode_action(word, &args), Some(action));
     }
 

@@ -12,8 +12,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::types::{
-    Action, Body, Cause, CodeKind, CodeScanned, DeviceId, DropReason, Ended, Notice, Observation, OpenReason, Origin,
-    Outcome,
+    Action, Body, Cause, CodeKind, CodeScanned, Currency, DeviceId, DropReason, Ended, Minor, Notice, Observation,
+    OpenReason, Order, Origin, Outcome, Payment, SaleId, Slot,
 };
 
 pub(super) const START_MS: i64 = 1_763_776_800_000;
@@ -263,4 +263,37 @@ async fn too_many_open_commands_are_refused_each_with_its_end() {
     };
     assert_eq!(outcome.ended, Ended::Refused(Reason::new("too-many-open-commands")));
     assert!(open.iter().all(|(command, _)| command.id != outcome.command), "what was refused is not open");
+}
+
+#[tokio::test]
+async fn what_became_of_an_order_ends_its_command_in_one_transaction_and_only_once() {
+    let (dir, clock) = (TempDir::new().unwrap(), clock(1));
+    let (journal, _) = open(dir.path(), &clock);
+    let order = Order {
+        sale: SaleId::new("s-1").unwrap(),
+        slot: Slot(60),
+        price: Minor(350),
+        currency: Currency::parse("CNY").unwrap(),
+        payment: Payment::Cloud,
+        drop_sensor: None,
+    };
+    let asked = Command { action: Action::Dispense(order.clone()), ..command("c-1") };
+    journal.accept(Intake::Command(asked.clone())).await.unwrap();
+    let said = |step| Draft {
+        cause: Some(Cause::Command(asked.id.clone())),
+        body: Body::Observed(Observation::Sale(step)),
+        ..code(&clock, "")
+    };
+    assert_eq!(journal.append(vec![said(order.dispensed(Some(true)))]).await.unwrap(), [Row(2)]);
+    assert_eq!(journal.open_commands().await.unwrap(), []);
+    let money = journal.unsent(Class::Money, Row(0), 10).await.unwrap();
+    let expected = Outcome { command: asked.id.clone(), ended: Ended::Done };
+    assert_eq!(money[0].draft.body, Body::Observed(Observation::Sale(order.dispensed(Some(true)))));
+    assert_eq!(money[1].draft.body, Body::Observed(Observation::Ended(expected)));
+    let again = journal.accept(Intake::Command(asked.clone())).await.unwrap();
+    assert_eq!(again, Accepted::Seen(Some(Box::new(money[1].clone()))));
+
+    let second = said(order.failed(Reason::new("jam")));
+    assert_eq!(journal.append(vec![second]).await.unwrap(), []);
+    assert_eq!(journal.unsent(Class::Money, Row(0), 10).await.unwrap().len(), 2);
 }

@@ -9,6 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::BATCH_EVENTS;
+use super::authorise::AuthoriseV1;
 use super::command::CommandV1;
 use super::desired::{DesiredV1, ReportedV1};
 use super::payload::{EventV1, StatusV1};
@@ -28,14 +29,23 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 13] = golden![
+const EVENTS: [(&str, &str); 22] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
+    "vend.sale.v1.json",
+    "vend.sale.v1.resolved.json",
+    "sample.dispensed.v1.json",
+    "sample.refused.v1.json",
     "coupon.redeemed.v1.json",
     "coupon.refused.v1.json",
     "coupon.refused.v1.minimal.json",
     "scan.code.v1.json",
     "scan.code.v1.minimal.json",
+    "vend.stock.v1.json",
+    "vend.stock.v1.minimal.json",
+    "vend.cash.v1.json",
+    "vend.machine.v1.json",
+    "vend.selection.v1.json",
     "device.health.v1.json",
     "config.applied.v1.json",
     "journal.opened.v1.json",
@@ -44,11 +54,18 @@ const EVENTS: [(&str, &str); 13] = golden![
     "diagnostics.chunk.v1.json",
 ];
 const STATUS: [(&str, &str); 3] = golden!["status.online.json", "status.offline.json", "status.online.zstd.json"];
-const COMMANDS: [(&str, &str); 4] = golden![
+const COMMANDS: [(&str, &str); 11] = golden![
     "command.scan.trigger.json",
     "command.device.restart.json",
     "command.diagnostics.json",
     "command.coupon.keys.json",
+    "command.dispense.json",
+    "command.dispense.sample.json",
+    "command.stock.set.json",
+    "command.lane.clear.json",
+    "command.sale.authorised.json",
+    "command.sale.queried.json",
+    "command.sale.cancelled.json",
 ];
 const DESIRED: [(&str, &str); 1] = golden!["config.desired.json"];
 const REPORTED: [(&str, &str); 4] = golden![
@@ -57,6 +74,7 @@ const REPORTED: [(&str, &str); 4] = golden![
     "config.reported.rolled-back.json",
     "config.reported.unreadable.json",
 ];
+const AUTHORISE: [(&str, &str); 3] = golden!["authorise.json", "authorise.query.json", "authorise.cancel.json"];
 
 /// The document; `version` is the software's.
 pub fn asyncapi(version: &str) -> Value {
@@ -144,7 +162,7 @@ fn server(description: &str, mqtt: &Value) -> Value {
 }
 
 /// Key and last levels of each topic, the server it is at, and what it carries.
-fn topics() -> [(String, String, &'static str, &'static str); 7] {
+fn topics() -> [(String, String, &'static str, &'static str); 8] {
     let events = |class: Class, says| (events_key(class), format!("events/{}", class.as_str()), "up", says);
     [
         ("status".into(), "status".into(), "up", "Whether the gateway is connected: retained, and its last will."),
@@ -153,6 +171,12 @@ fn topics() -> [(String, String, &'static str, &'static str); 7] {
         events(
             Class::Telemetry,
             "Events that are dropped first when a disk is full; every dropped range is announced.",
+        ),
+        (
+            "authorise".into(),
+            "authorise".into(),
+            "up",
+            "Questions about a sale's money, answered by commands: the only place of a payment code. Store none.",
         ),
         ("commands".into(), "commands".into(), "down", "What the gateway or a device of it is to do."),
         ("config-desired".into(), "config/desired".into(), "down", "The configuration that the cloud wants: retained."),
@@ -205,6 +229,9 @@ fn messages(generator: &mut SchemaGenerator) -> Value {
     let mut messages = Map::new();
     let status = json!({ "allOf": [generator.subschema_for::<StatusV1<'_>>()] });
     messages.insert("status".to_owned(), message("Status", "`online` or `offline`.", &status, plain(&STATUS)));
+    let authorise = json!({ "allOf": [generator.subschema_for::<AuthoriseV1<'_>>()] });
+    let says = "Promise, query or undo the money of one sale: idempotent by `sale`.";
+    messages.insert("authorise".to_owned(), message("Authorise", says, &authorise, plain(&AUTHORISE)));
     let command = json!({ "allOf": [generator.subschema_for::<CommandV1<'_>>()] });
     let says = "One command. The same id never acts twice; its one outcome is a `command.ended.v1`.";
     messages.insert("commands".to_owned(), message("Command", says, &command, plain(&COMMANDS)));
@@ -278,7 +305,8 @@ mod tests {
         let used: BTreeSet<String> = Class::ALL
             .map(|class| topics.events(class))
             .into_iter()
-            .chain([topics.status(), topics.commands(), topics.config_desired(), topics.config_reported()])
+            .chain([topics.status(), topics.authorise(), topics.commands()])
+            .chain([topics.config_desired(), topics.config_reported()])
             .collect();
         let channels = document["channels"].as_object().unwrap().values();
         let written: BTreeSet<String> = channels
@@ -294,16 +322,11 @@ mod tests {
             let examples = document["components"]["messages"][key]["examples"].as_array().cloned();
             examples.unwrap_or_default().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
-        let money = [
-            "command.ended.v1",
-            "command.ended.v1.done",
-            "coupon.redeemed.v1",
-            "coupon.refused.v1",
-            "coupon.refused.v1.minimal",
-        ];
-        assert_eq!(examples("events-money"), money);
-        assert_eq!(examples("events-record").len(), EVENTS.len() - money.len() - 1);
-        assert_eq!(examples("events-telemetry"), ["diagnostics.chunk.v1"]);
+        let (money, telemetry) = (examples("events-money"), examples("events-telemetry"));
+        let of_money = ["command.", "coupon.", "sample.", "vend.sale."];
+        assert!(money.iter().all(|name| of_money.iter().any(|word| name.starts_with(word))), "{money:?}");
+        assert_eq!(telemetry, ["vend.machine.v1", "vend.selection.v1", "diagnostics.chunk.v1"]);
+        assert_eq!(examples("events-record").len(), EVENTS.len() - money.len() - telemetry.len());
         assert_eq!(
             examples("config-desired").len() + examples("config-reported").len(),
             DESIRED.len() + REPORTED.len()

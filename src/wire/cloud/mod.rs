@@ -16,6 +16,7 @@
 
 mod action;
 mod asyncapi;
+mod authorise;
 mod command;
 mod coupon;
 mod desired;
@@ -27,6 +28,7 @@ mod topic;
 mod vending;
 
 pub use asyncapi::asyncapi;
+pub use authorise::{Authorise, AuthoriseWhat, authorise_message};
 pub use command::{COMMAND_BYTES, Unparsed, command_message, parse_command};
 pub use coupon::{coupon_keys_json, parse_coupon_keys};
 pub use desired::{

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
-use super::vending::{VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1};
+use super::vending::{
+    self, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
+};
 use crate::types::{
     BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Encoding, Epoch, EventId, HealthChange, Level, Notice,
     OpenReason, Outcome, Redemption, Timestamp, Verdict,
@@ -93,6 +95,8 @@ pub(super) enum Data<'a> {
     VendCash(VendCashV1<'a>),
     CouponRedeemed(Box<CouponRedeemedV1<'a>>),
     CouponRefused(Box<CouponRefusedV1<'a>>),
+    SampleDispensed(SampleDispensedV1<'a>),
+    SampleRefused(SampleRefusedV1<'a>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),
@@ -262,6 +266,7 @@ pub(super) fn notice(notice: &Notice) -> (&'static str, Data<'_>) {
             ("diagnostics.chunk.v1", Data::DiagnosticsChunk(data))
         }
         Notice::Coupon(redemption) => coupon(redemption),
+        Notice::Sample(ruling) => vending::sample(ruling),
     }
 }
 

@@ -10,7 +10,9 @@ use super::payload::{
     CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, DiagnosticsChunkV1, EventV1, JournalDroppedV1, JournalOpenedV1,
     ScanCodeV1,
 };
-use super::vending::{VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1};
+use super::vending::{
+    SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
+};
 use crate::types::Class;
 
 /// The schema of one event; a message is an array of 1 to 100 of them. `type` decides the form of `data`.
@@ -28,11 +30,13 @@ pub fn commands_schema() -> Schema {
 }
 
 /// Every event type with its class and what it demands of `type` and `data`.
-pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 14] {
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 16] {
     [
         one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
         one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
         one::<VendSaleV1<'_>>(generator, "vend.sale.v1", Class::Money),
+        one::<SampleDispensedV1<'_>>(generator, "sample.dispensed.v1", Class::Money),
+        one::<SampleRefusedV1<'_>>(generator, "sample.refused.v1", Class::Money),
         one::<VendStockV1>(generator, "vend.stock.v1", Class::Record),
         one::<VendMachineV1<'_>>(generator, "vend.machine.v1", Class::Telemetry),
         one::<VendSelectionV1>(generator, "vend.selection.v1", Class::Telemetry),
@@ -65,7 +69,7 @@ mod tests {
         let schema = events_schema().to_value();
         let types: Vec<_> =
             schema["oneOf"].as_array().unwrap().iter().map(|one| one["properties"]["type"]["const"].clone()).collect();
-        assert_eq!(types.len(), 14);
+        assert_eq!(types.len(), 16);
         assert!(types.contains(&"journal.dropped.v1".into()));
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"seq".into()) && !required.contains(&"cause".into()));

@@ -29,6 +29,11 @@ impl Topics {
         format!("{}/commands", self.root)
     }
 
+    /// Up: questions about a sale's money.
+    pub fn authorise(&self) -> String {
+        format!("{}/authorise", self.root)
+    }
+
     /// Down, retained: the configuration that the cloud wants.
     pub fn config_desired(&self) -> String {
         format!("{}/config/desired", self.root)
@@ -51,6 +56,7 @@ mod tests {
         assert_eq!(topics.events(Class::Money), "smartstore/v1/hz-wulin-001/gw-1/events/money");
         assert_eq!(topics.events(Class::Telemetry), "smartstore/v1/hz-wulin-001/gw-1/events/telemetry");
         assert_eq!(topics.commands(), "smartstore/v1/hz-wulin-001/gw-1/commands");
+        assert_eq!(topics.authorise(), "smartstore/v1/hz-wulin-001/gw-1/authorise");
         assert_eq!(topics.config_desired(), "smartstore/v1/hz-wulin-001/gw-1/config/desired");
         assert_eq!(topics.config_reported(), "smartstore/v1/hz-wulin-001/gw-1/config/reported");
     }

@@ -1,11 +1,12 @@
-//! What sales and machines say, field by field.
+//! What sales and machines say and what shoppers were given, field by field.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::payload::Data;
 use crate::types::{
-    Cash, CashKind, LaneStatus, MachineStatus, PartState, Payment, Reason, SaleStep, Selection, Step, Stock,
-    StockSource,
+    Cash, CashKind, LaneStatus, MachineStatus, PartState, Payment, Reason, SaleStep, SampleRuling, Selection, Step,
+    Stock, StockSource,
 };
 
 /// `vend.sale.v1`: a step of a sale.
@@ -17,7 +18,7 @@ pub(super) struct VendSaleV1<'a> {
     #[schemars(extend("enum" = Step::ALL.map(Step::as_str)))]
     step: &'static str,
     /// The lane, by the machine's own number; null when it is not known.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["integer", "null"]))]
     slot: Option<u16>,
     /// The price in minor units.
     price_minor: i64,
@@ -27,7 +28,7 @@ pub(super) struct VendSaleV1<'a> {
     #[schemars(extend("enum" = Payment::ALL.map(Payment::as_str)))]
     payment: &'static str,
     /// What the drop sensor says; null: nobody knows.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["boolean", "null"]))]
     dropped: Option<bool>,
     /// Why, in a machine's word.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +65,7 @@ pub(super) struct VendStockV1 {
     /// The lane.
     slot: u16,
     /// How many are in it; null: not known.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["integer", "null"]))]
     count: Option<u16>,
     /// How many it can hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,8 +130,7 @@ impl From<PartState> for PartV1 {
 /// `vend.machine.v1`: what a machine says of itself. What its protocol cannot say is left out.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct VendMachineV1<'a> {
-    /// Cabinets, the machine's own first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Cabinets, the machine's own first; none when it does not say.
     climate: Vec<ClimateV1>,
     /// Whether the door is open.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,7 +193,7 @@ impl<'a> From<&'a MachineStatus> for VendMachineV1<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct VendSelectionV1 {
     /// The lane; null: the choice was taken back.
-    #[schemars(required)]
+    #[schemars(required, extend("type" = ["integer", "null"]))]
     slot: Option<u16>,
 }
 
@@ -219,5 +219,50 @@ impl<'a> From<&'a Cash> for VendCashV1<'a> {
     fn from(of: &'a Cash) -> Self {
         let Cash { kind, amount, currency } = of;
         Self { kind: kind.as_str(), amount_minor: amount.0, currency: currency.as_str() }
+    }
+}
+
+/// `sample.dispensed.v1`: a member was given a free sample.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SampleDispensedV1<'a> {
+    /// The campaign.
+    campaign: &'a str,
+    /// The member's code, as it was scanned.
+    member: &'a str,
+    /// The sale of the sample.
+    #[schemars(required, extend("type" = ["string", "null"]))]
+    sale: Option<&'a str>,
+    /// The lane.
+    #[schemars(required, extend("type" = ["integer", "null"]))]
+    slot: Option<u16>,
+}
+
+/// `sample.refused.v1`: a member was given none.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SampleRefusedV1<'a> {
+    /// The campaign.
+    campaign: &'a str,
+    /// The member's code, as it was scanned.
+    member: &'a str,
+    /// Why.
+    reason: &'a str,
+    /// The sale of the sample, when one was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sale: Option<&'a str>,
+}
+
+/// The contract's word for what became of a wish for a sample, and what it carries.
+pub(super) fn sample(ruling: &SampleRuling) -> (&'static str, Data<'_>) {
+    let SampleRuling { campaign, member, sale, slot, refused } = ruling;
+    let sale = sale.as_ref().map(crate::types::SaleId::as_str);
+    match refused {
+        Some(reason) => {
+            let data = SampleRefusedV1 { campaign, member, reason: reason.as_str(), sale };
+            ("sample.refused.v1", Data::SampleRefused(data))
+        }
+        None => {
+            let slot = slot.map(|slot| slot.0);
+            ("sample.dispensed.v1", Data::SampleDispensed(SampleDispensedV1 { campaign, member, sale, slot }))
+        }
     }
 }

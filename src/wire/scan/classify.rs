@@ -24,31 +24,10 @@
 //! Sources: Alipay 付款码 and WeChat Pay 付款码 of the two wallets' documentation of pay-by-code; UnionPay by common
 //! use; GS1 General Specifications; contract, section 3.
 
-use std::sync::atomic::{Ordering, compiler_fence};
-
 use super::coupon::is_coupon;
 use super::gs1::{Elements, FNC1, parse_digital_link, parse_element_string};
 use super::product::plain_gtin;
-use crate::types::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
-
-/// A wallet's payment code in full. It cannot be printed, copied or compared, and is overwritten when dropped.
-pub struct PaymentCode(Vec<u8>);
-
-impl PaymentCode {
-    /// Lends the digits.
-    pub fn with<R>(&self, look: impl FnOnce(&str) -> R) -> R {
-        look(std::str::from_utf8(&self.0).unwrap_or(""))
-    }
-}
-
-impl Drop for PaymentCode {
-    fn drop(&mut self) {
-        self.0.fill(0);
-        // Without somebody who seems to look, the compiler may leave the overwriting out.
-        std::hint::black_box(&mut self.0);
-        compiler_fence(Ordering::SeqCst);
-    }
-}
+use crate::types::{CodeGrammars, CodeKind, CodeScanned, Gtin, PaymentCode, Symbology};
 
 /// A code with its kind.
 pub struct Classified {
@@ -62,7 +41,7 @@ pub struct Classified {
 pub fn classify(symbology: Option<Symbology>, text: String, grammars: &CodeGrammars) -> Classified {
     let (kind, gtin, ai) = recognise(symbology, &text, grammars);
     let (value, payment) = match kind {
-        CodeKind::Payment => (masked(&text), Some(PaymentCode(text.into_bytes()))),
+        CodeKind::Payment => (masked(&text), Some(PaymentCode::new(text))),
         _ => (text, None),
     };
     Classified { code: CodeScanned { kind, symbology, value, gtin, ai }, payment }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::classify::masked;
 use super::frame::{Frame, Framer, Framing};
 use super::gate::{Gate, Passed};
-use super::noise::NoiseMeter;
 use crate::types::{CommandId, Condition, Outcome, Symbology, Tally};
 use crate::wire::Output;
+use crate::wire::noise::NoiseMeter;
 
 /// A code as the scanner sent it, its AIM identifier taken off.
 ///

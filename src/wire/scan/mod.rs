@@ -34,12 +34,11 @@ mod gs1;
 mod hid;
 mod intake;
 mod machine;
-mod noise;
 mod product;
 mod session;
 
 pub use aim::split_aim;
-pub use classify::{Classified, PaymentCode, classify, masked};
+pub use classify::{Classified, classify, masked};
 pub use frame::{Frame, Framer, Framing, Terminator};
 pub use fuzz::{fuzz_classify, fuzz_gm65, fuzz_gs1, fuzz_hid, fuzz_serial};
 pub use gs1::{AiError, Elements, parse_digital_link, parse_element_string};

@@ -9,9 +9,9 @@ const QUIET: Duration = Duration::from_secs(60);
 /// So many good codes in a row say the same earlier.
 const GOOD_CODES: u32 = 3;
 
-/// Turns noise and good codes into one condition with hysteresis.
+/// Turns noise and good frames or codes into one condition with hysteresis.
 #[derive(Debug, Default)]
-pub(super) struct NoiseMeter {
+pub(crate) struct NoiseMeter {
     bytes: u64,
     good: u32,
     last: Option<Instant>,
@@ -20,7 +20,7 @@ pub(super) struct NoiseMeter {
 
 impl NoiseMeter {
     /// Noise was read. `Some(true)`: tell somebody.
-    pub(super) fn noise(&mut self, now: Instant, bytes: u64) -> Option<bool> {
+    pub(crate) fn noise(&mut self, now: Instant, bytes: u64) -> Option<bool> {
         if self.last.is_some_and(|last| now.saturating_duration_since(last) >= QUIET) {
             self.bytes = 0;
         }
@@ -33,19 +33,19 @@ impl NoiseMeter {
         })
     }
 
-    /// A good code was read. `Some(false)`: it is over.
-    pub(super) fn good(&mut self) -> Option<bool> {
+    /// A good frame was read. `Some(false)`: it is over.
+    pub(crate) fn good(&mut self) -> Option<bool> {
         self.good = self.good.saturating_add(1);
         (self.good >= GOOD_CODES).then(|| self.calm()).flatten()
     }
 
     /// Time has passed.
-    pub(super) fn tick(&mut self, now: Instant) -> Option<bool> {
+    pub(crate) fn tick(&mut self, now: Instant) -> Option<bool> {
         self.deadline().is_some_and(|at| now >= at).then(|| self.calm()).flatten()
     }
 
     /// When [`NoiseMeter::tick`] could say something.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.last.filter(|_| self.raised).map(|last| last + QUIET)
     }
 

@@ -1,0 +1,260 @@
+//! We are the card reader of an existing machine.
+
+use std::time::Instant;
+
+use super::machine::{MdbSettings, Playing};
+use super::text::{Said, SlaveState, amount};
+use crate::types::{CommandId, Ended, Reason, Tally};
+use crate::wire::vend::{Board, Dispense, Dispensed, Heard, Unclaimed, VendAction};
+
+/// The MDB rule that decides when a machine is reset in the middle of a sale.
+const RESET_RULE: &str = "mdb-reset";
+
+/// How far a paid sale has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The session is open, the shopper chooses. `opened`: the adapter has said so.
+    Selecting { until: Instant, opened: bool },
+    /// The machine has been told to give the product out: only its word says what became of it.
+    Approved { until: Instant },
+    /// As before, by an earlier process.
+    Recovering { until: Instant },
+}
+
+#[derive(Debug)]
+struct Job {
+    asked: Dispense,
+    phase: Phase,
+}
+
+/// What the machine asked and nobody has answered.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    item: u16,
+    price_minor: u32,
+    until: Instant,
+}
+
+/// The cashless device.
+#[derive(Debug)]
+pub(super) struct Slave {
+    settings: MdbSettings,
+    state: SlaveState,
+    choice: Option<Choice>,
+    job: Option<Job>,
+    /// The last dispense that ended as indeterminate: its truth may still come.
+    unresolved: Option<Dispense>,
+    unclaimed: Unclaimed,
+}
+
+impl Slave {
+    pub(super) fn new(settings: MdbSettings, now: Instant) -> Self {
+        let unclaimed = Unclaimed::new(now);
+        Self { settings, state: SlaveState::Inactive, choice: None, job: None, unresolved: None, unclaimed }
+    }
+
+    /// The shopper has paid for an item and shall now choose it.
+    fn dispense(&mut self, now: Instant, asked: Dispense, board: &mut Board) {
+        if self.choice.is_some_and(|choice| choice.item == asked.slot) {
+            return self.approve(now, asked, board);
+        }
+        let refusal = match self.state {
+            _ if self.job.is_some() => "busy",
+            SlaveState::Inactive => "machine-inactive",
+            SlaveState::Disabled => "machine-disabled",
+            SlaveState::Vend { .. } => "other-choice",
+            SlaveState::Enabled | SlaveState::Idle => {
+                say(board, &format!("C,START,{}", amount(asked.price_minor, self.settings.decimals)));
+                let until = now + self.settings.selection_timeout;
+                self.job = Some(Job { asked, phase: Phase::Selecting { until, opened: false } });
+                return;
+            }
+        };
+        board.dispensed(asked.refused(refusal));
+    }
+
+    /// Whether the choice is what was paid, and then the machine is told.
+    fn approve(&mut self, now: Instant, asked: Dispense, board: &mut Board) {
+        let refusal = match self.choice {
+            _ if self.job.is_some() => Some("busy"),
+            None => Some("no-choice"),
+            Some(choice) if choice.item != asked.slot => Some("other-choice"),
+            Some(choice) if choice.price_minor > asked.price_minor => Some("price"),
+            Some(_) if now >= asked.until => return board.dispensed(asked.end(Ended::Expired)),
+            Some(_) => None,
+        };
+        match refusal {
+            Some(why) => board.dispensed(asked.refused(why)),
+            None => self.tell_approved(now, asked, board),
+        }
+    }
+
+    fn tell_approved(&mut self, now: Instant, asked: Dispense, board: &mut Board) {
+        let price_minor = self.choice.take().map_or(asked.price_minor, |choice| choice.price_minor);
+        say(board, &format!("C,VEND,{}", amount(price_minor, self.settings.decimals)));
+        let until = now + self.settings.vend_timeout;
+        self.job = Some(Job { asked, phase: Phase::Approved { until } });
+    }
+
+    fn decline(&mut self, command: CommandId, board: &mut Board) {
+        if self.choice.take().is_some() {
+            say(board, "C,STOP");
+            board.ended(command, Ended::Done);
+        } else {
+            board.refused(command, "no-choice");
+        }
+    }
+
+    fn recover(&mut self, now: Instant, command: CommandId, slot: u16, board: &mut Board) {
+        let asked = Dispense { command, slot, price_minor: 0, drop_sensor: false, until: now };
+        if self.job.is_some() {
+            return board.dispensed(asked.end(Ended::Indeterminate(Reason::new("busy"))));
+        }
+        match self.unclaimed.claim(None) {
+            Some(ended) => board.dispensed(asked.end(ended)),
+            None => {
+                let until = now + self.settings.vend_timeout;
+                self.job = Some(Job { asked, phase: Phase::Recovering { until } });
+            }
+        }
+    }
+
+    fn state(&mut self, now: Instant, state: SlaveState, board: &mut Board) {
+        self.state = state;
+        match state {
+            SlaveState::Vend { price_minor, item } => self.chosen(now, item, price_minor, board),
+            SlaveState::Inactive | SlaveState::Disabled | SlaveState::Enabled => {
+                if self.choice.take().is_some() {
+                    board.hear(Heard::ChoiceGone);
+                }
+                self.session_over(state, board);
+            }
+            SlaveState::Idle => {
+                if let Some(Job { phase: Phase::Selecting { opened, .. }, .. }) = &mut self.job {
+                    *opened = true;
+                }
+            }
+        }
+    }
+
+    fn session_over(&mut self, state: SlaveState, board: &mut Board) {
+        let Some(job) = &self.job else { return };
+        match job.phase {
+            // What stood before the session was asked for is no end of it.
+            Phase::Selecting { opened: false, .. } if state == SlaveState::Enabled => {}
+            Phase::Selecting { .. } => self.end(Ended::Refused(Reason::new("session-ended")), None, board),
+            // A reset between the approval and the success counts as success (MDB/ICP 4.2, 7.4.7).
+            Phase::Approved { .. } if state == SlaveState::Inactive => self.end(Ended::Done, Some(RESET_RULE), board),
+            Phase::Approved { .. } | Phase::Recovering { .. } => {}
+        }
+    }
+
+    fn chosen(&mut self, now: Instant, item: u16, price_minor: u32, board: &mut Board) {
+        let until = now + self.settings.decision_timeout;
+        let known = self.choice.is_some_and(|choice| choice.item == item && choice.price_minor == price_minor);
+        match &self.job {
+            Some(Job { asked, phase: Phase::Selecting { .. } }) => {
+                let fits = asked.slot == item && price_minor <= asked.price_minor;
+                let asked = asked.clone();
+                if !fits || now >= asked.until {
+                    say(board, "C,STOP");
+                    let why = if fits { Ended::Expired } else { Ended::Refused(Reason::new("other-choice")) };
+                    return self.end(why, None, board);
+                }
+                self.choice = Some(Choice { item, price_minor, until });
+                self.tell_approved(now, asked, board);
+            }
+            // Repeated while we wait for its word.
+            Some(_) => {}
+            None if known => {}
+            None => {
+                self.choice = Some(Choice { item, price_minor, until });
+                board.hear(Heard::Chosen { slot: item, price_minor });
+            }
+        }
+    }
+
+    fn result(&mut self, now: Instant, ended: Ended, board: &mut Board) {
+        let waiting = self.job.as_ref().is_some_and(|job| !matches!(job.phase, Phase::Selecting { .. }));
+        if waiting {
+            self.end(ended, None, board);
+        } else if let Some(asked) = self.unresolved.take() {
+            board.hear(Heard::Late(asked.end(ended)));
+        } else {
+            self.unclaimed.offer(now, None, ended, board);
+        }
+    }
+
+    fn end(&mut self, ended: Ended, rule: Option<&'static str>, board: &mut Board) {
+        let Some(job) = self.job.take() else { return };
+        board.dispensed(Dispensed { rule, ..job.asked.end(ended) });
+    }
+
+    fn overdue(&mut self, board: &mut Board) {
+        let Some(job) = &self.job else { return };
+        if let Phase::Selecting { .. } = job.phase {
+            say(board, "C,STOP");
+            self.end(Ended::Refused(Reason::new("no-selection")), None, board);
+        } else {
+            self.unresolved = Some(job.asked.clone());
+            self.end(Ended::Indeterminate(Reason::new("no-result")), None, board);
+        }
+    }
+
+    fn job_deadline(&self) -> Option<Instant> {
+        self.job.as_ref().map(|job| match job.phase {
+            Phase::Selecting { until, .. } | Phase::Approved { until } | Phase::Recovering { until } => until,
+        })
+    }
+}
+
+impl Playing for Slave {
+    fn begin(&mut self, board: &mut Board) {
+        say(board, "C,1");
+    }
+
+    fn said(&mut self, now: Instant, said: &Said, board: &mut Board) {
+        match said {
+            Said::Slave(state) => self.state(now, *state, board),
+            Said::VendSuccess => self.result(now, Ended::Done, board),
+            Said::VendFailure => self.result(now, Ended::Failed(Reason::new("vend-failed")), board),
+            Said::SlaveError => board.count(Tally::FramesOdd, 1),
+            _ => {}
+        }
+    }
+
+    fn act(&mut self, now: Instant, action: VendAction, board: &mut Board) {
+        match action {
+            VendAction::Dispense(asked) => self.dispense(now, asked, board),
+            VendAction::Approve(asked) => self.approve(now, asked, board),
+            VendAction::Decline { command } => self.decline(command, board),
+            VendAction::Recover { command, slot } => self.recover(now, command, slot, board),
+            other => board.refused(other.command().clone(), "not-supported"),
+        }
+    }
+
+    fn tick(&mut self, now: Instant, board: &mut Board) {
+        self.unclaimed.tick(now, board);
+        if self.choice.is_some_and(|choice| now >= choice.until) {
+            self.choice = None;
+            say(board, "C,STOP");
+            board.hear(Heard::ChoiceGone);
+        }
+        if self.job_deadline().is_some_and(|at| now >= at) {
+            self.overdue(board);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let choice = self.choice.map(|choice| choice.until);
+        [self.job_deadline(), choice, self.unclaimed.deadline()].into_iter().flatten().min()
+    }
+
+    fn in_flight(&self) -> bool {
+        self.job.is_some()
+    }
+}
+
+pub(super) fn say(board: &mut Board, line: &str) {
+    board.send(format!("{line}\r\n").into_bytes());
+}
