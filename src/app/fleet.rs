@@ -113,13 +113,13 @@ impl Fleet {
         let (device, stop, restart) = (Arc::clone(&described.device), self.down.child_token(), Restart::default());
         board.add(id.clone(), described.profile.clone());
         let scope = DeviceScope::new(id.clone(), clock.clone(), conditions.clone(), metrics, board);
-        let (mut port, PortEnds { observed, assign }) = port(scope, clock, CancellationToken::new());
+        let (mut port, PortEnds { observed, stored: storing, assign }) = port(scope, clock, CancellationToken::new());
         port.vault = vault;
         let (can, currency) = (device.can(), device.currency());
         let target = Target { can, assign: assign.clone(), restart: restart.clone(), currency };
         self.targets.add(id.clone(), target);
         let (mut driver, mut stored) = (Circle::default(), Circle::default());
-        stored.spawn(&format!("intake of {id}"), told(intake(observed, journal, conditions)));
+        stored.spawn(&format!("intake of {id}"), told(intake(observed, storing, journal, conditions)));
         let (told_to_stop, down) = (stop.clone(), self.down.clone());
         driver.spawn(id.as_str(), async move {
             let mut port = supervise(device, port, restart, told_to_stop).await;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Observations of one device that wait for the journal.
 pub const OBSERVATIONS: usize = 64;
+/// Observations of one device that wait for room in that queue before its line is no longer read; one reading of the
+/// line may add to them.
+pub const OBSERVATIONS_BEHIND: usize = 64;
 /// Actions that wait for one device.
 pub const ACTIONS: usize = 4;
 /// Bytes read from a line at once.

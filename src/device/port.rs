@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{DriverError, Vault, limits};
@@ -17,6 +18,11 @@ use crate::types::{
 #[derive(Debug)]
 pub struct Port {
     observe: Sender<Draft>,
+    /// What found no room in the queue to the journal, in order.
+    behind: VecDeque<Draft>,
+    /// How many observations were said, and how many of them the journal has.
+    said: u64,
+    stored: watch::Receiver<u64>,
     actions: Receiver<Assigned>,
     /// Actions taken and not yet ended: what a failed driver leaves open.
     taken: BTreeMap<CommandId, Action>,
@@ -37,6 +43,8 @@ pub struct Port {
 pub struct PortEnds {
     /// What the device says.
     pub observed: Receiver<Draft>,
+    /// How many of them are on disk: whoever stores them says so.
+    pub stored: watch::Sender<u64>,
     /// What is asked of it.
     pub assign: Sender<Assigned>,
 }
@@ -45,8 +53,11 @@ pub struct PortEnds {
 pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port, PortEnds) {
     let (observe, observed) = mpsc::channel(limits::OBSERVATIONS);
     let (assign, actions) = mpsc::channel(limits::ACTIONS);
-    let (taken, unknown, vault) = (BTreeMap::new(), VecDeque::new(), Vault::default());
-    (Port { observe, actions, taken, unknown, vault, scope, clock, stop }, PortEnds { observed, assign })
+    let (storing, stored) = watch::channel(0);
+    let (behind, unknown) = (VecDeque::new(), VecDeque::new());
+    let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
+    let port = Port { observe, behind, said, stored, actions, taken, unknown, vault, scope, clock, stop };
+    (port, PortEnds { observed, stored: storing, assign })
 }
 
 impl Port {
@@ -55,10 +66,41 @@ impl Port {
         self.scope.device()
     }
 
-    /// Says that something happened. Money and records wait when the queue to the journal is full; telemetry is
-    /// dropped and counted.
+    /// Says that something happened, and waits while the queue to the journal is full.
     pub async fn observe(&mut self, observation: Observation) -> Result<(), DriverError> {
-        let class = observation.class();
+        self.say(observation)?;
+        while self.is_behind() {
+            self.catch_up().await?;
+        }
+        Ok(())
+    }
+
+    /// Says that something happened, at once. When the queue to the journal is full, telemetry is dropped and counted,
+    /// and everything else waits here: the driver lets nothing new begin while the port [is behind](Self::is_behind).
+    pub(super) fn say(&mut self, observation: Observation) -> Result<(), DriverError> {
+        let is_telemetry = observation.class() == Class::Telemetry;
+        let draft = self.draft(observation);
+        let full = match self.is_behind() {
+            true => draft,
+            false => match self.observe.try_send(draft) {
+                Ok(()) => {
+                    self.said += 1;
+                    return Ok(());
+                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(DriverError::CoreGone),
+                Err(mpsc::error::TrySendError::Full(draft)) => draft,
+            },
+        };
+        if is_telemetry {
+            self.scope.count(Tally::ObservationsDropped, 1);
+        } else {
+            self.said += 1;
+            self.behind.push_back(full);
+        }
+        Ok(())
+    }
+
+    fn draft(&mut self, observation: Observation) -> Draft {
         let ends = self.ends(&observation);
         let cause = ends.map(|command| {
             self.taken.remove(&command);
@@ -68,24 +110,49 @@ impl Port {
         if matches!(&observation, Observation::Code(code) if code.kind == CodeKind::Payment) {
             self.vault.keep(self.scope.device(), id, self.clock.now());
         }
-        let draft = Draft {
-            id,
-            device: Some(self.device().clone()),
-            at: self.clock.stamp(),
-            cause,
-            body: Body::Observed(observation),
-        };
-        if class != Class::Telemetry {
-            return self.observe.send(draft).await.map_err(|_| DriverError::CoreGone);
+        let (device, at) = (Some(self.device().clone()), self.clock.stamp());
+        Draft { id, device, at, cause, body: Body::Observed(observation) }
+    }
+
+    /// Whether something that was said waits for room in the queue to the journal.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// Whether so much waits that nothing more should be read.
+    pub(super) fn is_far_behind(&self) -> bool {
+        self.behind.len() >= limits::OBSERVATIONS_BEHIND
+    }
+
+    /// Moves one observation that waits into the queue. Cancel-safe.
+    async fn catch_up(&mut self) -> Result<(), DriverError> {
+        let room = self.observe.reserve().await.map_err(|_| DriverError::CoreGone)?;
+        if let Some(draft) = self.behind.pop_front() {
+            room.send(draft);
         }
-        match self.observe.try_send(draft) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                self.scope.count(Tally::ObservationsDropped, 1);
-                Ok(())
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(DriverError::CoreGone),
+        Ok(())
+    }
+
+    /// The next action to carry out, if the device is `idle` and nothing that was said waits; otherwise what waits
+    /// goes on its way. Cancel-safe.
+    pub(super) async fn attend(&mut self, idle: bool) -> Result<Option<Assigned>, DriverError> {
+        if self.is_behind() {
+            return self.catch_up().await.map(|()| None);
         }
+        if idle {
+            return self.next_action().await.map(Some);
+        }
+        std::future::pending().await
+    }
+
+    /// A number for [`Storing::reached`]: all that was said so far.
+    pub(super) fn said(&self) -> u64 {
+        self.said
+    }
+
+    /// What the journal has.
+    pub(super) fn storing(&self) -> Storing {
+        Storing(self.stored.clone())
     }
 
     /// The command that an observation ends: an outcome names it, what became of an order is known by its sale.
@@ -155,6 +222,20 @@ impl Port {
             }
         }
         Ok(())
+    }
+}
+
+/// How much of what was said the journal has.
+#[derive(Debug)]
+pub(super) struct Storing(watch::Receiver<u64>);
+
+impl Storing {
+    /// Waits until the journal has the first `said` observations. For ever, when nobody stores them any more.
+    /// Cancel-safe.
+    pub(super) async fn reached(&mut self, said: u64) {
+        if self.0.wait_for(|stored| *stored >= said).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -16,6 +16,9 @@ use crate::wire::{Input, Machine, Output, Way};
 /// that a delayed reader never mistakes its own delay for the device's silence. Actions are few and bounded, and go
 /// before bytes, so that a device that never falls silent cannot keep them out. While something irrevocable is
 /// going on, neither an action nor the stop is let in.
+///
+/// The line is served whatever the journal does: what the queue to it has no room for waits in the port, and only when
+/// that has its fill is the line no longer read.
 pub async fn pump<M, L>(machine: &mut M, line: L, port: &mut Port) -> Result<(), DriverError>
 where
     M: Machine<Action = Assigned, Observation = Observation>,
@@ -24,16 +27,20 @@ where
     let (mut reader, mut writer) = tokio::io::split(line);
     let mut buffer = vec![0; limits::READ_BYTES];
     let mut outgoing = Outgoing::new(port.clock.now());
+    let mut storing = port.storing();
     loop {
-        drain(machine, &mut outgoing, port).await?;
+        drain(machine, &mut outgoing, port)?;
         let idle = !machine.in_flight();
-        let stop = port.stop.clone();
+        let (stop, said, reads) = (port.stop.clone(), port.said(), !port.is_far_behind());
         let deadline = earliest(machine.deadline(), outgoing.stalls_at());
         tokio::select! {
             biased;
             () = stop.cancelled(), if idle => return Ok(()),
-            action = port.next_action(), if idle => feed(machine, port, Input::Action(action?))?,
-            read = reader.read(&mut buffer) => match read {
+            action = port.attend(idle) => if let Some(action) = action? {
+                feed(machine, port, Input::Action(action))?;
+            },
+            () = storing.reached(said), if machine.awaits_storage() => machine.stored(port.clock.now()),
+            read = reader.read(&mut buffer), if reads => match read {
                 Ok(0) => return Err(DriverError::Closed),
                 Ok(count) => {
                     port.scope.seen(count);
@@ -61,7 +68,7 @@ fn feed<M: Machine>(machine: &mut M, port: &Port, input: Input<'_, M::Action>) -
     machine.handle(port.clock.now(), input).map_err(|error| DriverError::Protocol(Box::new(error)))
 }
 
-async fn drain<M>(machine: &mut M, outgoing: &mut Outgoing, port: &mut Port) -> Result<(), DriverError>
+fn drain<M>(machine: &mut M, outgoing: &mut Outgoing, port: &mut Port) -> Result<(), DriverError>
 where
     M: Machine<Observation = Observation>,
 {
@@ -71,7 +78,7 @@ where
                 port.scope.wire(true, bytes.len(), machine.shows(Way::Out).of(&bytes));
                 outgoing.push(&bytes, port.clock.now())?;
             }
-            Output::Observe(observation) => port.observe(observation).await?,
+            Output::Observe(observation) => port.say(observation)?,
             Output::Health(condition, raised) => port.scope.condition(condition, raised, None),
             Output::Count(tally, count) => port.scope.count(tally, count),
         }

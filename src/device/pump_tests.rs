@@ -185,3 +185,26 @@ async fn a_line_that_takes_no_bytes_is_given_up_and_never_hangs() {
     let ended = bench.finish().await;
     assert!(matches!(ended, Err(DriverError::Transport { step: "writing", .. })), "{ended:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_line_is_served_while_the_journal_takes_nothing_and_nothing_that_was_said_is_lost() {
+    let mut bench = bench();
+    let (mut written, mut seen) = (String::new(), String::new());
+    loop {
+        let text = format!("{:016}", written.len());
+        let count = tokio::time::timeout(Duration::from_secs(60), bench.far.write(text.as_bytes())).await;
+        let Ok(count) = count else { break };
+        written.push_str(&text[..count.unwrap()]);
+    }
+    assert!(written.len() > 16 * limits::OBSERVATIONS, "the line was read beyond what the queue holds");
+    bench.assign("c-1", Duration::from_secs(600)).await;
+    let mut sent = [0; 3];
+    let began = tokio::time::timeout(Duration::from_secs(60), bench.far.read_exact(&mut sent)).await;
+    assert!(began.is_err(), "nothing new begins while something waits for the journal");
+    while seen.len() < written.len() {
+        let Observation::Code(code) = bench.said().await else { panic!("no code") };
+        seen.push_str(&code.value);
+    }
+    assert_eq!(seen, written);
+    bench.far.read_exact(&mut sent).await.unwrap();
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 
 use crate::journal::{Journal, JournalError};
 use crate::observe::Conditions;
@@ -18,14 +19,18 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// A journal that is full or cannot write is tried again for ever, with `journal.full` standing: the device's queue
 /// fills, its driver waits, and nothing that was said is lost while the box has power. Telemetry gives way first.
+/// `stored` counts what has been dealt with.
 pub async fn intake(
     mut observed: Receiver<Draft>,
+    stored: watch::Sender<u64>,
     journal: Journal,
     conditions: Conditions,
 ) -> Result<(), JournalError> {
     let mut batch = Vec::with_capacity(BATCH);
     while observed.recv_many(&mut batch, BATCH).await > 0 {
+        let count = batch.len() as u64;
         store(std::mem::take(&mut batch), &journal, &conditions).await?;
+        stored.send_modify(|stored| *stored += count);
     }
     Ok(())
 }

@@ -193,9 +193,10 @@ async fn after_a_power_cut_a_repeatable_command_is_handed_over_once_more() {
 async fn what_devices_say_reaches_the_journal_in_order() {
     let bench = bench();
     let (say, observed) = mpsc::channel(8);
+    let (storing, stored) = tokio::sync::watch::channel(0);
     let conditions = crate::observe::Conditions::new(bench.clock.clone());
     #[expect(clippy::disallowed_methods, reason = "the test owns the handle")]
-    let running = tokio::spawn(intake(observed, bench.journal.clone(), conditions));
+    let running = tokio::spawn(intake(observed, storing, bench.journal.clone(), conditions));
     for number in 0..200 {
         let code = crate::types::CodeScanned {
             kind: crate::types::CodeKind::Unknown,
@@ -215,6 +216,7 @@ async fn what_devices_say_reaches_the_journal_in_order() {
     }
     drop(say);
     tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap().unwrap();
+    assert_eq!(*stored.borrow(), 200);
     let events = bench.journal.after(Row(0), 1000).await.unwrap();
     let values: Vec<_> = events
         .iter()

@@ -47,6 +47,16 @@ pub trait Machine {
     /// Whether something irrevocable is going on (a motor turns): no new action, no stopping now.
     fn in_flight(&self) -> bool;
 
+    /// Whether it holds something back (the acknowledgement of a result) until all that it has said is on disk.
+    fn awaits_storage(&self) -> bool {
+        false
+    }
+
+    /// All that it has said is on disk.
+    fn stored(&mut self, now: Instant) {
+        let _ = now;
+    }
+
     /// How much of what crosses the line a diagnostics bundle may show. A protocol that carries no codes, cards or
     /// addresses says more than the length.
     fn shows(&self, way: Way) -> Showing {

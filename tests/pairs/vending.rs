@@ -85,12 +85,11 @@ impl Pair {
     }
 
     fn drain(&mut self) {
-        while let Some(output) = self.driver.poll() {
-            match output {
-                Output::Send(bytes) => self.to_machine.send(self.now, &bytes),
-                Output::Observe(heard) => self.hear(heard),
-                Output::Health(..) | Output::Count(..) => {}
-            }
+        self.drain_driver();
+        // The disk takes its time.
+        if self.driver.awaits_storage() && !self.random.one_in(4) {
+            self.driver.stored(self.now);
+            self.drain_driver();
         }
         while let Some(output) = self.machine.poll() {
             match output {
@@ -100,6 +99,16 @@ impl Pair {
                 Output::Observe(Truth::CutOff(_)) => self.story.cut += 1,
                 Output::Observe(Truth::Credit(amount)) => self.credit += u64::from(amount),
                 Output::Observe(_) | Output::Health(..) | Output::Count(..) => {}
+            }
+        }
+    }
+
+    fn drain_driver(&mut self) {
+        while let Some(output) = self.driver.poll() {
+            match output {
+                Output::Send(bytes) => self.to_machine.send(self.now, &bytes),
+                Output::Observe(heard) => self.hear(heard),
+                Output::Health(..) | Output::Count(..) => {}
             }
         }
     }
@@ -169,6 +178,10 @@ impl Pair {
     /// one asks after the order.
     fn kill(&mut self, number: u64, slot: u16) {
         self.drain();
+        if self.driver.awaits_storage() {
+            // What it had heard last was not on disk.
+            self.story.ended = None;
+        }
         let span = self.random.milliseconds(800);
         self.pass(span);
         self.to_driver = Line::new(self.random.word(), self.faults);

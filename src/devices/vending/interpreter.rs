@@ -233,6 +233,14 @@ impl<M: Machine<Action = VendAction, Observation = Heard>> Machine for Interpret
         self.machine.in_flight()
     }
 
+    fn awaits_storage(&self) -> bool {
+        self.machine.awaits_storage()
+    }
+
+    fn stored(&mut self, now: Instant) {
+        self.machine.stored(now);
+    }
+
     fn shows(&self, way: Way) -> Showing {
         self.machine.shows(way)
     }

@@ -85,6 +85,9 @@ pub struct VmcMachine {
     unresolved: Option<(Job, Instant)>,
     /// The last numbered message, to know its repetition by.
     last: Option<Frame>,
+    /// A result that is acknowledged when it is on disk: until then the machine repeats it, and nothing is lost with
+    /// us. `true`: nothing else has come since, so that the machine waits for the acknowledgement.
+    holding: Option<(Frame, bool)>,
     last_frame: Instant,
     syncs: u32,
     /// When the lane reports should have begun.
@@ -107,6 +110,7 @@ impl VmcMachine {
             unclaimed: Unclaimed::new(now),
             unresolved: None,
             last: None,
+            holding: None,
             last_frame: now,
             syncs: 0,
             reports_by: None,
@@ -208,6 +212,7 @@ impl VmcMachine {
         self.board.good();
         let gap = now.saturating_duration_since(self.last_frame);
         self.last_frame = now;
+        self.holding = self.holding.take().map(|(held, _)| (held, false));
         if gap >= self.settings.poll_interval * RESTART_POLLS {
             self.perhaps_restarted();
         }
@@ -234,13 +239,19 @@ impl VmcMachine {
             }
             message => {
                 let again = frame.pack.is_some() && self.last.as_ref() == Some(&frame);
-                self.last = Some(frame);
+                self.last = Some(frame.clone());
                 if again {
                     self.board.count(Tally::RepeatsSuppressed, 1);
                 } else {
                     self.message(now, &message);
                 }
-                Due::Message
+                match &mut self.holding {
+                    Some((held, waits)) if *held == frame => {
+                        *waits = true;
+                        Due::Nothing
+                    }
+                    _ => Due::Message,
+                }
             }
         }
     }
@@ -314,7 +325,10 @@ impl VmcMachine {
         if let Some(job) = self.job.as_mut().filter(|job| job.is_about(status, slot)) {
             self.link.forget(|message| matches!(message, Message::Drive { .. }));
             match verdict(status) {
-                Some(ended) => self.end_job(ended),
+                Some(ended) => {
+                    self.end_job(ended);
+                    self.hold();
+                }
                 None => {
                     let seconds = if status == code::SECONDS_LEFT { u64::from(slot) } else { 0 };
                     job.progress(now, patience, Duration::from_secs(seconds));
@@ -322,10 +336,18 @@ impl VmcMachine {
             }
         } else if let Some(ended) = verdict(status) {
             match self.unresolved.take_if(|(job, _)| job.slot == slot) {
-                Some((job, _)) => self.board.hear(Heard::Late(job.end(ended))),
+                Some((job, _)) => {
+                    self.board.hear(Heard::Late(job.end(ended)));
+                    self.hold();
+                }
                 None => self.unclaimed.offer(now, Some(slot), ended, &mut self.board),
             }
         }
+    }
+
+    /// The message at hand is acknowledged when what was said of it is on disk.
+    fn hold(&mut self) {
+        self.holding = self.last.clone().map(|frame| (frame, true));
     }
 
     /// Clearing is done when the machine, asked afterwards, knows of no jam.
@@ -475,6 +497,16 @@ impl Machine for VmcMachine {
 
     fn in_flight(&self) -> bool {
         self.job.is_some()
+    }
+
+    fn awaits_storage(&self) -> bool {
+        self.holding.is_some()
+    }
+
+    fn stored(&mut self, now: Instant) {
+        if let Some((_, true)) = self.holding.take() {
+            self.answer(now, Due::Message);
+        }
     }
 }
 

@@ -14,6 +14,8 @@ struct Hand {
     heard: Vec<Heard>,
     counted: std::collections::BTreeMap<Tally, u64>,
     health: Vec<(crate::types::Condition, bool)>,
+    /// Whether what is said is on disk at once.
+    disk: bool,
 }
 
 impl Hand {
@@ -21,7 +23,7 @@ impl Hand {
         let now = test_start();
         let vmc = VmcMachine::new(VmcSettings::default(), 0, now);
         let (sent, packs, heard, counted, health) = Default::default();
-        Self { now, vmc, sent, packs, heard, counted, health }
+        Self { now, vmc, sent, packs, heard, counted, health, disk: true }
     }
 
     /// One whose greeting is over.
@@ -55,6 +57,14 @@ impl Hand {
 
     fn bytes(&mut self, bytes: &[u8]) {
         self.vmc.handle(self.now, Input::Bytes(bytes)).unwrap();
+        self.collect();
+        if self.disk && self.vmc.awaits_storage() {
+            self.stored();
+        }
+    }
+
+    fn stored(&mut self) {
+        self.vmc.stored(self.now);
         self.collect();
     }
 
@@ -424,4 +434,32 @@ fn the_lane_reports_are_asked_for_three_times() {
         hand.wait(Duration::from_millis(100));
     }
     assert_eq!(syncs, SYNCS);
+}
+
+#[test]
+fn a_result_is_acknowledged_when_it_is_on_disk_and_everything_else_at_once() {
+    let mut hand = Hand::ready();
+    hand.disk = false;
+    hand.drive("sale-1", 60);
+    hand.sent.clear();
+    hand.say(&dispensing(0x01, 60), 102);
+    assert_eq!(hand.sent, [Message::Ack], "progress is no result");
+    hand.say(&dispensing(0x02, 60), 103);
+    assert!(matches!(&hand.heard[..], [Heard::Dispensed(Dispensed { ended: Ended::Done, .. })]), "{:?}", hand.heard);
+    hand.say(&dispensing(0x02, 60), 103);
+    assert_eq!((hand.sent.len(), hand.heard.len()), (1, 1), "its repetition waits as well and says nothing");
+    hand.say(&report(60, 4), 104);
+    assert_eq!(hand.sent.len(), 2, "what comes after it is acknowledged");
+    assert_eq!(hand.poll(), Message::Ack, "a poll is answered");
+    hand.sent.clear();
+    hand.stored();
+    assert_eq!(hand.sent, [], "nobody waits for it now");
+    hand.say(&dispensing(0x02, 60), 105);
+    assert_eq!(hand.sent, [Message::Ack], "the machine's next try is acknowledged");
+    hand.drive("sale-2", 60);
+    hand.sent.clear();
+    hand.say(&dispensing(0x03, 60), 110);
+    assert_eq!(hand.sent, []);
+    hand.stored();
+    assert_eq!(hand.sent, [Message::Ack], "the machine still waits");
 }
