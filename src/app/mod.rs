@@ -13,6 +13,7 @@ mod diagnostics;
 mod fleet;
 mod health;
 mod line;
+mod requests;
 mod settle;
 mod stations;
 mod trial;
@@ -44,6 +45,7 @@ use trial::{Desk, Plan};
 pub use build::AppError;
 pub use diagnostics::{Versions, masked};
 pub use line::uplink_settings;
+pub use requests::{NoRequest, SaleResolution};
 
 /// Bound of the last step of going down but the journal's; the others stand beside what they bound.
 const CORE_STOP: Duration = Duration::from_secs(3);
@@ -128,6 +130,10 @@ impl App {
         let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
         running.change_to(desk.current()).await;
         running.start_core(&house, (targets, shelf), down, console).await;
+        let data_dir = desk.current().store.gateway.data_dir.clone();
+        let carried =
+            requests::carry_in(data_dir, house.journal.clone(), house.clock.clone(), running.stop_core.clone());
+        running.core.spawn("requests", told(carried));
         (running, desk)
     }
 }

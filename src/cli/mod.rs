@@ -25,6 +25,7 @@ mod exit;
 mod journal;
 mod place;
 mod run;
+mod sale;
 mod scan;
 mod schema;
 #[cfg(feature = "sim")]
@@ -63,6 +64,9 @@ enum Command {
     /// Depths, integrity and export of the journal.
     #[command(after_help = "Example: smartstore journal stats --config store.toml")]
     Journal(journal::Args),
+    /// Sales that nobody knows the end of, and what a person says became of them.
+    #[command(after_help = "Example: smartstore sale resolve SALE --as refunded --by \"Li Wei\" --config store.toml")]
+    Sale(sale::Args),
     /// Keys, coupons and pick-up codes: make, sign, verify.
     #[command(after_help = "Example: smartstore coupon key --issuer brand.example --kid 2026-11 -o issuer.jwk")]
     Coupon(coupon::Args),
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Scan(args) => scan::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Journal(args) => journal::run(&args),
+        Command::Sale(args) => sale::run(&args),
         Command::Coupon(args) => coupon::run(&args),
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::run(&args),

@@ -84,6 +84,11 @@ impl Ledger {
         format!("machine.{machine}")
     }
 
+    /// The machine whose ledger has this name.
+    pub fn machine_of(name: &str) -> Option<DeviceId> {
+        DeviceId::new(name.strip_prefix("machine.")?).ok()
+    }
+
     /// The key under which a sale that is over is remembered.
     pub fn over_key(sale: &SaleId) -> String {
         format!("z/over/{sale}")

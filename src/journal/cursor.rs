@@ -69,6 +69,14 @@ pub(super) fn states(conn: &Connection, owner: &str, after: &str, now: Timestamp
     rows.collect()
 }
 
+/// Whoever keeps state here, in order.
+pub(super) fn owners(conn: &Connection) -> Result<Vec<String>> {
+    let mut statement = conn.prepare("SELECT DISTINCT owner FROM state ORDER BY owner LIMIT ?1")?;
+    let limit = i64::try_from(limits::STATE_KEYS).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![limit], |row| row.get(0))?;
+    rows.collect()
+}
+
 /// Every key of every owner of a damaged journal, as far as they can be read.
 pub(super) fn all_state(conn: &Connection) -> Vec<(String, Change)> {
     let read = || -> Result<Vec<(String, Change)>> {

@@ -114,6 +114,16 @@ impl ReadOnly {
         cursor::states(&self.conn, owner, after, now).map_err(JournalError::read)
     }
 
+    /// Whoever keeps state here, in order; at most 4096.
+    pub fn owners(&self) -> Result<Vec<String>> {
+        cursor::owners(&self.conn).map_err(JournalError::read)
+    }
+
+    /// The newest event's row; 0 when there is none.
+    pub fn last_row(&self) -> Result<Row> {
+        Ok(Head::load(&self.conn)?.row)
+    }
+
     /// Depths and sizes.
     pub fn stats(&self) -> Result<Stats> {
         let head = Head::load(&self.conn)?;
