@@ -47,9 +47,8 @@ impl MdbSim {
     }
 
     fn act(&mut self, now: Instant, action: &Do) {
-        self.mechanics.act(action);
+        self.mechanics.act(now, action);
         match *action {
-            Do::PowerOff => self.next = None,
             // The adapter lives on the bus' power; a machine that starts resets its reader.
             Do::PowerOn if self.slave.is_some() => {
                 self.state(SlaveState::Inactive);
@@ -149,6 +148,9 @@ impl MdbSim {
         if let Some(turned) = self.mechanics.tick(now) {
             let said = if turned.good { Said::VendSuccess } else { Said::VendFailure };
             self.next = Some((now + self.mechanics.late, said));
+        }
+        if !self.mechanics.powered {
+            self.next = None;
         }
         if let Some((_, said)) = self.next.take_if(|(at, _)| now >= *at) {
             match said {

@@ -175,6 +175,10 @@ impl Slave {
     }
 
     fn result(&mut self, now: Instant, ended: Ended, board: &mut Board) {
+        // It has been answered, even before the adapter says that the session is over.
+        if let SlaveState::Vend { .. } = self.state {
+            self.state = SlaveState::Idle;
+        }
         let waiting = self.job.as_ref().is_some_and(|job| !matches!(job.phase, Phase::Selecting { .. }));
         if waiting {
             self.end(ended, None, board);
