@@ -246,7 +246,6 @@ fn an_fa_fb_machine_dispenses_and_its_truth_is_what_the_gateway_believes() {
 fn power_that_goes_when_the_product_has_fallen_leaves_the_order_indeterminate_and_turns_nothing_again() {
     let mut machine = Simulator::start("xy-vmc", &[]);
     let mut gateway = Gateway::open(&machine.line, xy(Instant::now()));
-    gateway.until("it reports", |gateway| !gateway.heard.is_empty());
     machine.order("power-off mid-turn");
     let asked = gateway.ask(7);
     let command = asked.command.clone();

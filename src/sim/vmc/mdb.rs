@@ -71,10 +71,7 @@ impl MdbSim {
     fn line(&mut self, now: Instant, line: &str) {
         let words: Vec<&str> = line.split(',').collect();
         match words[..] {
-            ["C", "1"] if self.slave.is_some() => {
-                self.say(&Said::SlaveError);
-                self.slave.into_iter().for_each(|state| self.say(&Said::Slave(state)));
-            }
+            ["C", "1"] if self.slave.is_some() => self.say(&Said::SlaveError),
             ["C", "1"] => {
                 self.say(&Said::Ack);
                 self.state(SlaveState::Inactive);

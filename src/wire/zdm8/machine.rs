@@ -310,3 +310,6 @@ impl Machine for Zdm8Machine {
         Showing::Bytes
     }
 }
+
+#[cfg(test)]
+mod tests;
