@@ -59,13 +59,15 @@ impl Simulator {
         Self { _folder: folder, line, child, orders, truths, seen: Vec::new() }
     }
 
+    /// Carried out when it returns.
     fn order(&mut self, line: &str) {
         writeln!(self.orders, "{line}").unwrap();
+        self.totals();
     }
 
     /// The totals at this moment.
     fn totals(&mut self) -> Value {
-        self.order("truth");
+        writeln!(self.orders, "truth").unwrap();
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
             match self.truths.recv_timeout(Duration::from_millis(100)) {
