@@ -10,6 +10,7 @@
 //! [`limits::WRITE_STALL`] is given up.
 
 mod attach;
+mod checks;
 mod error;
 mod kind;
 pub mod limits;
@@ -17,9 +18,12 @@ mod mistake;
 mod port;
 mod pump;
 mod section;
+#[cfg(test)]
+pub(crate) mod testing;
 mod vault;
 
 pub use attach::attach;
+pub use checks::{Checks, milliseconds};
 pub use error::DriverError;
 pub use kind::{Device, DeviceKind, RawDevice, Schemas};
 pub use mistake::unknown_key;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "device-scanner")]
 mod scanner;
+#[cfg(feature = "device-vending")]
+mod vending;
 
 use crate::device::DeviceKind;
 
@@ -11,6 +13,12 @@ pub static CATALOGUE: &[&dyn DeviceKind] = &[
     &scanner::SERIAL,
     #[cfg(feature = "device-scanner")]
     &scanner::HID,
+    #[cfg(feature = "device-vending")]
+    &vending::VMC,
+    #[cfg(feature = "device-vending")]
+    &vending::MDB,
+    #[cfg(feature = "device-vending")]
+    &vending::ZDM8,
 ];
 
 /// The kind of that name.

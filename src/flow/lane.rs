@@ -77,7 +77,7 @@ pub fn closed_by(reason: &Reason) -> Option<LaneStatus> {
         Some(LaneStatus::Empty)
     } else if begins(&["no-such-slot"]) {
         Some(LaneStatus::Missing)
-    } else if begins(&["motor", "no-motor", "no-drop", "drop-sensor"]) {
+    } else if begins(&["motor", "no-motor", "no-drop", "drop-sensor", "board-fault", "board-value"]) {
         Some(LaneStatus::Faulty)
     } else {
         None

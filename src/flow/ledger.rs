@@ -123,7 +123,11 @@ impl Ledger {
 
     fn step(&mut self, event: &Event, step: &SaleStep, around: &Around<'_>) -> Effects {
         let mut effects = Effects::default();
+        let decided = !around.recalled.is_empty() || self.is_refunding(&step.sale);
         match step.step {
+            // A machine's late word on a sale that is decided moves the stock, never the money.
+            Step::Dispensed if decided => self.fell(event, step, &mut effects),
+            Step::Failed | Step::Indeterminate if decided => {}
             Step::Dispatched => self.opens(event, step, Stage::Dispatched, &mut effects),
             Step::Dispensed if step.dropped == Some(false) => {
                 let step = SaleStep { reason: Some(Reason::new("no-drop")), ..step.clone() };
@@ -176,13 +180,16 @@ impl Ledger {
 
     /// Begins to ask for the money to be given back. A sale that is on its way back already is not begun again.
     fn refund(&mut self, event: &Event, step: &SaleStep, around: &Around<'_>, effects: &mut Effects) {
-        let begun = self.open.get(&step.sale).is_some_and(|open| matches!(open.stage, Stage::Refunding { .. }));
-        if begun {
+        if self.is_refunding(&step.sale) {
             return;
         }
         let next = Deadline::after(&around.at, limits::CANCEL_FIRST);
         self.opens(event, step, Stage::Refunding { next, asked: 1 }, effects);
         effects.asks.push(cancel(step, around.at));
+    }
+
+    fn is_refunding(&self, sale: &SaleId) -> bool {
+        self.open.get(sale).is_some_and(|open| matches!(open.stage, Stage::Refunding { .. }))
     }
 
     /// One product has left a lane.
@@ -498,7 +505,7 @@ impl Flow for Ledger {
     fn recalls(&self, input: Input<'_>) -> Vec<String> {
         match input {
             Input::Event(Event { draft: Draft { body: Body::Observed(Observation::Sale(step)), .. }, .. })
-                if step.step == Step::Refunding =>
+                if step.step == Step::Refunding || step.step.is_result() =>
             {
                 vec![Self::over_key(&step.sale)]
             }

@@ -99,7 +99,7 @@ impl SaleFlow {
             Body::Observed(Observation::Code(_)) if !around.is_stale(event) => self.scanned(event, around),
             Body::Observed(Observation::Selection(selection)) if !around.is_stale(event) => {
                 self.chosen = selection.slot.map(|slot| (slot, Deadline::after(&around.at, limits::SELECTION)));
-                Effects::default()
+                if selection.slot.is_none() { self.taken_back(around.at) } else { Effects::default() }
             }
             Body::Observed(Observation::Sale(step)) => self.step(event, step, around),
             _ => Effects::default(),
@@ -290,7 +290,7 @@ impl SaleFlow {
             return effects;
         }
         if current.window.has_come(&around.at) {
-            self.give_up(around.at, &mut effects);
+            self.over(None, around.at, &mut effects);
         } else if current.next.has_come(&around.at) {
             current.next = Deadline::after(&around.at, limits::QUERY);
             if current.stage != Stage::Waiting {
@@ -302,12 +302,23 @@ impl SaleFlow {
         effects
     }
 
-    fn give_up(&mut self, at: Stamp, effects: &mut Effects) {
+    /// The shopper took back what they had chosen at the machine, or the machine did.
+    fn taken_back(&mut self, at: Stamp) -> Effects {
+        let mut effects = Effects::default();
+        if self.current.as_ref().is_some_and(|current| current.session && current.stage != Stage::Approved) {
+            self.over(Some("choice-gone"), at, &mut effects);
+        }
+        effects
+    }
+
+    /// The end of a sale that nobody has promised the money for; what may have been paid goes back.
+    fn over(&mut self, why: Option<&str>, at: Stamp, effects: &mut Effects) {
         let Some(Current { order, seed, session, stage, .. }) = self.current.take() else { return };
-        let (step, reason) = match stage {
-            Stage::Waiting => (Step::Refused, Reason::new("no-payment")),
-            _ => (Step::Refunding, Reason::new("payment-unknown")),
+        let (step, otherwise) = match stage {
+            Stage::Waiting => (Step::Refused, "no-payment"),
+            _ => (Step::Refunding, "payment-unknown"),
         };
+        let reason = Reason::new(why.unwrap_or(otherwise));
         if session {
             self.deny(&order.sale, seed, &reason, at, effects);
         }

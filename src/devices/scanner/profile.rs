@@ -2,16 +2,14 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use crate::device::{RawDevice, Section};
+use crate::device::{Checks, RawDevice, Section, milliseconds};
 use crate::transport::{Parity, StopBits, TtySettings};
-use crate::types::{Diagnostic, Endpoint};
+use crate::types::Diagnostic;
 use crate::wire::scan::{Dialect, Framing, Gm65Settings, HidSettings, ScanMode, SerialSettings, Terminator};
 
 const BAUD: RangeInclusive<u32> = 300..=4_000_000;
@@ -178,46 +176,9 @@ pub(super) struct HidProfile {
     pub(super) scanner: HidSettings,
 }
 
-/// What is wrong so far.
-#[derive(Default)]
-struct Mistakes(Vec<Diagnostic>);
-
-impl Mistakes {
-    fn read<T: DeserializeOwned + JsonSchema>(&mut self, section: &Section<'_>) -> Option<T> {
-        let (value, mistakes) = section.salvage();
-        self.0.extend(mistakes);
-        value
-    }
-
-    fn add(&mut self, section: &Section<'_>, at: std::ops::Range<usize>, code: &'static str, words: (String, &str)) {
-        self.0.push(section.error(at, code, words.0, words.1.to_owned()));
-    }
-
-    fn range(&mut self, section: &Section<'_>, name: &str, value: &Spanned<u32>, range: &RangeInclusive<u32>) {
-        if !range.contains(value.get_ref()) {
-            let message = format!("{name} is {}", value.get_ref());
-            let help = format!("give a value from {} to {}", range.start(), range.end());
-            self.add(section, value.span(), "out-of-range", (message, &help));
-        }
-    }
-
-    fn path(&mut self, raw: &RawDevice<'_>, wanted: &str) -> Option<PathBuf> {
-        match &raw.endpoint {
-            Endpoint::Serial(path) if wanted == "serial" => Some(path.clone()),
-            Endpoint::Evdev(path) if wanted == "evdev" => Some(path.clone()),
-            other => {
-                let message = format!("a scanner of this profile cannot be at {}:", other.scheme());
-                let help = format!("name its port: {wanted}:PATH; `smartstore scan` lists what is there");
-                self.add(&raw.settings, raw.endpoint_span.clone(), "wrong-endpoint", (message, &help));
-                None
-            }
-        }
-    }
-}
-
 /// Checks a serial scanner, and names every mistake.
 pub(super) fn serial(raw: &RawDevice<'_>) -> Result<SerialProfile, Vec<Diagnostic>> {
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = Checks::default();
     let path = mistakes.path(raw, "serial");
     let facts: Option<RawSerialFacts> = mistakes.read(&raw.facts);
     let settings: Option<RawSerialSettings> = mistakes.read(&raw.settings);
@@ -228,14 +189,12 @@ pub(super) fn serial(raw: &RawDevice<'_>) -> Result<SerialProfile, Vec<Diagnosti
         check_serial_settings(&mut mistakes, &raw.settings, settings, facts.as_ref().map(|facts| facts.dialect));
     }
     match (path, facts, settings) {
-        (Some(path), Some(facts), Some(settings)) if mistakes.0.is_empty() => {
-            Ok(serial_profile(path, &facts, &settings))
-        }
-        _ => Err(mistakes.0),
+        (Some(path), Some(facts), Some(settings)) if mistakes.passed() => Ok(serial_profile(path, &facts, &settings)),
+        _ => Err(mistakes.mistakes()),
     }
 }
 
-fn check_serial_facts(mistakes: &mut Mistakes, section: &Section<'_>, facts: &RawSerialFacts) {
+fn check_serial_facts(mistakes: &mut Checks, section: &Section<'_>, facts: &RawSerialFacts) {
     mistakes.range(section, "baud", &facts.baud, &BAUD);
     mistakes.range(section, "frame_gap_ms", &facts.frame_gap_ms, &FRAME_GAP_MS);
     mistakes.range(section, "max_code_bytes", &facts.max_code_bytes, &MAX_CODE_BYTES);
@@ -247,7 +206,7 @@ fn check_serial_facts(mistakes: &mut Mistakes, section: &Section<'_>, facts: &Ra
 }
 
 fn check_serial_settings(
-    mistakes: &mut Mistakes,
+    mistakes: &mut Checks,
     section: &Section<'_>,
     settings: &RawSerialSettings,
     dialect: Option<RawDialect>,
@@ -303,7 +262,7 @@ fn serial_profile(path: PathBuf, facts: &RawSerialFacts, settings: &RawSerialSet
 
 /// Checks a HID scanner, and names every mistake.
 pub(super) fn hid(raw: &RawDevice<'_>) -> Result<HidProfile, Vec<Diagnostic>> {
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = Checks::default();
     let path = mistakes.path(raw, "evdev");
     let facts: Option<RawHidFacts> = mistakes.read(&raw.facts);
     let settings: Option<RawHidSettings> = mistakes.read(&raw.settings);
@@ -317,7 +276,7 @@ pub(super) fn hid(raw: &RawDevice<'_>) -> Result<HidProfile, Vec<Diagnostic>> {
         mistakes.range(&raw.settings, "repeat_window_ms", window, &REPEAT_WINDOW_MS);
     }
     match (path, facts, settings) {
-        (Some(path), Some(facts), Some(settings)) if mistakes.0.is_empty() => {
+        (Some(path), Some(facts), Some(settings)) if mistakes.passed() => {
             let scanner = HidSettings {
                 frame_gap: milliseconds(&facts.frame_gap_ms),
                 max_code_bytes: size(&facts.max_code_bytes),
@@ -326,12 +285,8 @@ pub(super) fn hid(raw: &RawDevice<'_>) -> Result<HidProfile, Vec<Diagnostic>> {
             };
             Ok(HidProfile { path, scanner })
         }
-        _ => Err(mistakes.0),
+        _ => Err(mistakes.mistakes()),
     }
-}
-
-fn milliseconds(value: &Spanned<u32>) -> Duration {
-    Duration::from_millis(u64::from(*value.get_ref()))
 }
 
 fn size(value: &Spanned<u32>) -> usize {

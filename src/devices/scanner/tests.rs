@@ -1,49 +1,21 @@
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use tokio_util::sync::CancellationToken;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
 use super::*;
-use crate::clock::Clock;
-use crate::device::{DriverError, Port, PortEnds, Section, port};
-use crate::observe::{Board, Conditions, DeviceScope, Metrics};
+use crate::device::testing::{self, BOUND, Bench, Far, plug, said};
+use crate::device::{DriverError, PortEnds};
 use crate::types::{
-    Action, ActionKind, Assigned, Body, CodeGrammars, CodeKind, CodeScanned, CommandId, DeviceId, Ended, Endpoint,
-    Observation, Outcome, Timestamp,
+    Action, ActionKind, Assigned, CodeKind, CodeScanned, CommandId, Ended, Endpoint, Observation, Outcome,
 };
 
 const GM65: &str = include_str!("../../../device-profiles/scanner/gm65.toml");
 const GENERIC: &str = include_str!("../../../device-profiles/scanner/generic-serial.toml");
 const KEYBOARD: &str = include_str!("../../../device-profiles/scanner/hid-keyboard.toml");
-const BOUND: Duration = Duration::from_secs(20);
 
-/// Does what `config` does with a `[[device]]` and its profile.
+const KINDS: [&dyn DeviceKind; 2] = [&SERIAL, &HID];
+
 fn configure(profile: &str, endpoint: &str, settings: &str) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
-    let mut profile = DeTable::parse(profile).unwrap().into_inner();
-    let name = match profile.get("kind").map(Spanned::get_ref) {
-        Some(DeValue::String(name)) => name.to_string(),
-        other => panic!("the profile's kind is {other:?}"),
-    };
-    let facts = profile.remove("facts").map(|facts| {
-        let span = facts.span();
-        let DeValue::Table(table) = facts.into_inner() else { panic!("facts are a table") };
-        Spanned::new(span, table)
-    });
-    let settings = DeTable::parse(settings).unwrap();
-    let kinds: [&dyn DeviceKind; 2] = [&SERIAL, &HID];
-    kinds.into_iter().find(|kind| kind.name() == name).expect("a kind of this folder").configure(RawDevice {
-        id: DeviceId::new("scanner-1").unwrap(),
-        endpoint: Endpoint::parse(endpoint).unwrap(),
-        endpoint_span: 7..9,
-        facts: Section { file: Path::new("profile.toml"), span: 0..1, table: facts },
-        settings: Section { file: Path::new("store.toml"), span: 0..1, table: Some(settings) },
-        codes: &CodeGrammars { member: regex::Regex::new("^M[0-9]{8,}$").ok(), ..CodeGrammars::default() },
-    })
+    testing::configure(&KINDS, profile, endpoint, settings)
 }
 
 #[test]
@@ -57,22 +29,10 @@ fn the_shipped_profiles_make_devices_that_can_what_they_say() {
     assert_eq!(configure(KEYBOARD, "evdev:/dev/input/event3", "repeat_window_ms = 0").unwrap().can(), []);
 }
 
-/// Code, file and the text at the span of each mistake.
-fn mistakes(profile: &str, endpoint: &str, settings: &str) -> Vec<(&'static str, String, String)> {
-    let Err(found) = configure(profile, endpoint, settings) else { panic!("no mistake was found") };
-    let shown = |mistake: Diagnostic| {
-        assert!(!mistake.help.is_empty(), "{}", mistake.message);
-        let text = if mistake.file == Path::new("profile.toml") { profile } else { settings };
-        let span = mistake.span.unwrap();
-        (mistake.code, mistake.file.display().to_string(), text.get(span).unwrap_or("").to_owned())
-    };
-    found.into_iter().map(shown).collect()
-}
-
 #[test]
 fn every_mistake_is_named_at_once_where_it_stands() {
     let profile = GENERIC.replace("9600", "7").replace("4096", "4").replace("stop_bits = 1", "stop_bits = 3");
-    let found = mistakes(&profile, "udp:127.0.0.1:1", "mode = \"command\"\naim_ids = true\nbaud = 1");
+    let found = testing::mistakes(&KINDS, &profile, "udp:127.0.0.1:1", "mode = \"command\"\naim_ids = true\nbaud = 1");
     let wanted = [
         ("wrong-endpoint", "store.toml", "\"c"),
         ("out-of-range", "profile.toml", "7"),
@@ -91,62 +51,8 @@ fn every_mistake_is_named_at_once_where_it_stands() {
     assert!(configure(GENERIC, "serial:/dev/ttyUSB0", "buad = 1").is_err());
 }
 
-/// The far end of a line: a PTY's master under a stable name.
-struct Far {
-    master: File,
-    /// Kept open, so that the master outlives a driver that lets go.
-    _slave: File,
-}
-
-fn plug(link: &Path) -> Far {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let path = PathBuf::from(ptsname(&master, Vec::new()).unwrap().into_string().unwrap());
-    let slave = File::options().read(true).write(true).open(&path).unwrap();
-    let mut raw = rustix::termios::tcgetattr(&slave).unwrap();
-    raw.make_raw();
-    rustix::termios::tcsetattr(&slave, rustix::termios::OptionalActions::Now, &raw).unwrap();
-    let _ = std::fs::remove_file(link);
-    std::os::unix::fs::symlink(&path, link).unwrap();
-    Far { master: File::from(master), _slave: slave }
-}
-
-impl Far {
-    fn expect(&mut self, bytes: &[u8]) {
-        let mut got = vec![0; bytes.len()];
-        self.master.read_exact(&mut got).unwrap();
-        assert_eq!(got, bytes);
-    }
-}
-
-struct Bench {
-    folder: tempfile::TempDir,
-    device: Box<dyn Device>,
-    port: Port,
-    ends: PortEnds,
-    stop: CancellationToken,
-    clock: Clock,
-}
-
 fn bench(profile: &str, settings: &str) -> Bench {
-    let folder = tempfile::tempdir().unwrap();
-    let endpoint = format!("serial:{}", folder.path().join("tty").display());
-    let device = configure(profile, &endpoint, settings).unwrap();
-    let clock = Clock::manual(Timestamp::from_unix_ms(1_763_776_800_000), 1);
-    let conditions = Conditions::new(clock.clone());
-    let scope = DeviceScope::new(device.id().clone(), clock.clone(), conditions, Metrics::default(), Board::default());
-    let stop = CancellationToken::new();
-    let (port, ends) = port(scope, clock.clone(), stop.clone());
-    Bench { folder, device, port, ends, stop, clock }
-}
-
-async fn said(ends: &mut PortEnds) -> Observation {
-    let draft = tokio::time::timeout(BOUND, ends.observed.recv()).await.expect("the driver says it in time").unwrap();
-    match draft.body {
-        Body::Observed(observation) => observation,
-        other @ Body::Noticed(_) => panic!("a driver said {other:?}"),
-    }
+    testing::bench(&KINDS, profile, settings)
 }
 
 async fn code(ends: &mut PortEnds) -> CodeScanned {

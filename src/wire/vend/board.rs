@@ -14,7 +14,6 @@ pub(crate) struct Board {
     out: VecDeque<Output<Heard>>,
     noise: NoiseMeter,
     silent: bool,
-    jammed: bool,
     status: MachineStatus,
 }
 
@@ -92,13 +91,6 @@ impl Board {
 
     pub(crate) const fn is_silent(&self) -> bool {
         self.silent
-    }
-
-    pub(crate) fn jammed(&mut self, jammed: bool) {
-        if self.jammed != jammed {
-            self.jammed = jammed;
-            self.out.push_back(Output::Health(Condition::VendJam, jammed));
-        }
     }
 
     fn line_noise(&mut self, raised: Option<bool>) {

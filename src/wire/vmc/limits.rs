@@ -19,5 +19,3 @@ pub(super) const RESTART_POLLS: u32 = 5;
 pub(super) const SYNCS: u32 = 3;
 /// How long the lane reports may take to begin.
 pub(super) const SYNC_WITHIN: Duration = Duration::from_secs(5);
-/// Lanes whose jam is remembered.
-pub(super) const JAMMED_LANES: usize = 64;

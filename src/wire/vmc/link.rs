@@ -45,10 +45,11 @@ impl Link {
         room
     }
 
-    /// Before everything else that waits.
+    /// Before everything else that waits but the synchronisation, which both sides owe each other first.
     pub(super) fn queue_first(&mut self, message: Message) {
         self.waiting.truncate(WAITING - 1);
-        self.waiting.push_front(message);
+        let place = usize::from(self.waiting.front() == Some(&Message::Sync));
+        self.waiting.insert(place, message);
     }
 
     pub(super) fn next_is(&self, is: impl Fn(&Message) -> bool) -> bool {

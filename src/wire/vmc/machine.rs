@@ -1,13 +1,12 @@
 //! The gateway's end of the line: the machine polls, we answer.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use super::code;
 use super::frame::{Frame, Framer, Piece};
 use super::job::{Job, Patience, Phase, verdict};
-use super::limits::{JAMMED_LANES, RESTART_POLLS, SYNC_WITHIN, SYNCS};
+use super::limits::{RESTART_POLLS, SYNC_WITHIN, SYNCS};
 use super::link::Link;
 use super::message::Message;
 use super::words;
@@ -87,7 +86,6 @@ pub struct VmcMachine {
     /// The last numbered message, to know its repetition by.
     last: Option<Frame>,
     last_frame: Instant,
-    jammed: BTreeSet<u16>,
     syncs: u32,
     /// When the lane reports should have begun.
     reports_by: Option<Instant>,
@@ -110,7 +108,6 @@ impl VmcMachine {
             unresolved: None,
             last: None,
             last_frame: now,
-            jammed: BTreeSet::new(),
             syncs: 0,
             reports_by: None,
             last_sync: None,
@@ -314,7 +311,6 @@ impl VmcMachine {
 
     fn dispensing(&mut self, now: Instant, status: u8, slot: u16) {
         let patience = self.patience();
-        self.note_jam(status, slot);
         if let Some(job) = self.job.as_mut().filter(|job| job.is_about(status, slot)) {
             self.link.forget(|message| matches!(message, Message::Drive { .. }));
             match verdict(status) {
@@ -332,15 +328,6 @@ impl VmcMachine {
         }
     }
 
-    fn note_jam(&mut self, status: u8, slot: u16) {
-        match verdict(status) {
-            Some(Ended::Done) => self.jammed.remove(&slot),
-            Some(_) if status == code::JAM && self.jammed.len() < JAMMED_LANES => self.jammed.insert(slot),
-            _ => return,
-        };
-        self.board.jammed(!self.jammed.is_empty());
-    }
-
     /// Clearing is done when the machine, asked afterwards, knows of no jam.
     fn jam_answer(&mut self, operation: u8, jammed: bool) {
         let Some(clearing) = &mut self.clearing else { return };
@@ -355,10 +342,6 @@ impl VmcMachine {
 
     fn end_clearing(&mut self, ended: Ended) {
         let Some(Clearing { command, .. }) = self.clearing.take() else { return };
-        if ended == Ended::Done {
-            self.jammed.clear();
-            self.board.jammed(false);
-        }
         self.board.ended(command, ended);
     }
 

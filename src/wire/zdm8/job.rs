@@ -84,11 +84,6 @@ impl Job {
         job
     }
 
-    /// Whether a motor may have turned.
-    pub(super) fn moved(&self) -> bool {
-        matches!(self.phase, Phase::Turning)
-    }
-
     pub(super) fn wants_at(&self) -> Instant {
         self.next_look.min(self.until)
     }

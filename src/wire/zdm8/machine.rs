@@ -234,10 +234,6 @@ impl Zdm8Machine {
         if matches!(ended, Ended::Indeterminate(_)) {
             self.unresolved = Some(job.asked.clone());
         }
-        let jam = matches!(&ended, Ended::Failed(_)) && job.moved();
-        if jam || ended == Ended::Done {
-            self.board.jammed(jam);
-        }
         let mut dispensed = job.asked.end(ended);
         let seen = job.asked.drop_sensor && dispensed.ended == Ended::Done;
         dispensed.dropped = seen.then_some(true);
