@@ -2,6 +2,8 @@
 //!
 //! The daemon is a process of its own. At its lines: a machine that polls every 200 ms, and scanners that never stop.
 //! The time is the machine's: from its turn to say something to the last byte of the answer, by a thread of its own.
+//! In a shop machine and scanners are other computers: the machine's thread goes before the daemon where the system
+//! allows that, the scanners' goes behind it.
 //! The limit in the same run, under the same load, is a second machine whose line the protocol's state machine answers
 //! alone, without daemon, pump and journal.
 
@@ -37,6 +39,9 @@ const BAUD: u32 = 57_600;
 const LIMIT: Duration = Duration::from_millis(20);
 /// How long the daemon may take to open its lines, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Thread priorities of the other computers (nice(2)).
+const BEFORE: i32 = -10;
+const BEHIND: i32 = 10;
 /// How long the load runs before the measurement begins.
 const WARM_UP: Duration = Duration::from_secs(2);
 
@@ -122,37 +127,26 @@ async fn measure(
     let asked = Polling::start(&directory.join("machine"), clock, &ending)?;
     let bare = Polling::start(&directory.join("bare"), clock, &ending)?;
     let (path, now_clock, told) = (directory.join("bare"), clock.clone(), ending.clone());
-    let answering = on_a_thread("bare", async move || answer(&path, &now_clock, &told).await)?;
-    let setup = || {
-        Scanner::new(crate::sim::scanner::Setup { terminator: Terminator::Cr, answers: Answers::Never, aim_ids: false })
-    };
-    let mut scanners = Vec::new();
-    for number in 0..args.scanners {
-        scanners.push(ScannerPty::new(&scanner_path(directory, number), None, setup(), clock.clone())?);
-    }
+    let answering = on_a_thread("bare", 0, async move || answer(&path, &now_clock, &told).await)?;
+    let (start, started) = tokio::sync::oneshot::channel();
+    let (place, now_clock, told, count) = (directory.to_owned(), clock.clone(), ending.clone(), args.scanners);
+    let scanning =
+        on_a_thread("scanners", BEHIND, async move || scan(&place, count, &now_clock, &told, started).await)?;
     let config = directory.join("bench.toml");
     std::fs::write(&config, configuration(directory, args.scanners))?;
     let (mut daemon, _) =
         tokio::task::block_in_place(|| idle::start(&config, clock)).context("the daemon did not become ready")?;
     asked.wait_for_an_answer("the daemon").await?;
     bare.wait_for_an_answer("the machine alone").await?;
-    let (knobs, lines): (Vec<Knobs>, Vec<ScannerPty>) = scanners.into_iter().unzip();
-    let flood = futures_util::future::join_all(knobs.iter().enumerate().map(|(number, knobs)| scan_on(number, knobs)));
-    let running = futures_util::future::join_all(lines.into_iter().map(|line| line.run(ending.clone())));
-    let window = async {
-        tokio::time::sleep(WARM_UP).await;
-        (asked.forget(), bare.forget());
-        tokio::time::sleep(Duration::from_secs(args.seconds)).await;
-        (asked.answered(), bare.answered())
-    };
-    let (daemon_answered, bare_answered) = tokio::select! {
-        answered = window => answered,
-        _ = flood => anyhow::bail!("a scanner is gone"),
-        _ = running => anyhow::bail!("a scanner's line is gone"),
-    };
+    let _ = start.send(());
+    tokio::time::sleep(WARM_UP).await;
+    asked.forget();
+    bare.forget();
+    tokio::time::sleep(Duration::from_secs(args.seconds)).await;
+    let (daemon_answered, bare_answered) = (asked.answered(), bare.answered());
     tokio::task::block_in_place(|| end(&mut daemon.0))?;
     ending.cancel();
-    for thread in [asked.thread, bare.thread, answering] {
+    for thread in [asked.thread, bare.thread, answering, scanning] {
         thread.join().map_err(|_| anyhow::anyhow!("a thread of the measurement broke"))??;
     }
     let (journal, _) = Journal::open(Settings::new(directory.join("data")), clock.clone())?;
@@ -191,7 +185,7 @@ impl Polling {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (noted, link, clock, stop) = (seen.clone(), link.to_owned(), clock.clone(), stop.clone());
         let (made, ready) = std::sync::mpsc::sync_channel(1);
-        let thread = on_a_thread("machine", async move || {
+        let thread = on_a_thread("machine", BEFORE, async move || {
             let machine = Box::new(XySim::new(Setup { lanes: 6, ..Setup::default() }, clock.now()));
             let (_knobs, pty) = MachinePty::new(&link, None, machine, clock)?;
             let _ = made.send(());
@@ -231,11 +225,13 @@ fn note(seen: &mut Seen, truth: &Truth) {
 }
 
 /// Runs something on a thread and a runtime of its own, so that nothing else of this process delays it.
-fn on_a_thread<F>(name: &str, run: F) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>
+fn on_a_thread<F>(name: &str, nice: i32, run: F) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>
 where
     F: AsyncFnOnce() -> anyhow::Result<()> + Send + 'static,
 {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Of this thread alone (setpriority(2)). Only root may go before others: else they are equal.
+        let _ = rustix::process::setpriority_process(None, nice);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(run())
     });
@@ -262,6 +258,30 @@ async fn answer(path: &Path, clock: &Clock, stop: &CancellationToken) -> anyhow:
         };
         let Ok(()) = machine.handle(clock.now(), input);
     }
+}
+
+/// Scanners that never stop, from the moment they are told to begin. Their lines are there before.
+async fn scan(
+    directory: &Path,
+    count: u16,
+    clock: &Clock,
+    stop: &CancellationToken,
+    begin: tokio::sync::oneshot::Receiver<()>,
+) -> anyhow::Result<()> {
+    let setup = crate::sim::scanner::Setup { terminator: Terminator::Cr, answers: Answers::Never, aim_ids: false };
+    let line = |number| {
+        let scanner = Scanner::new(setup.clone());
+        ScannerPty::new(&scanner_path(directory, number), None, scanner, clock.clone())
+    };
+    let made: Result<Vec<_>, _> = (0..count).map(line).collect();
+    let (knobs, lines): (Vec<Knobs>, Vec<ScannerPty>) = made?.into_iter().unzip();
+    let running = futures_util::future::join_all(lines.into_iter().map(|line| line.run(stop.clone())));
+    let flood = async {
+        let _ = begin.await;
+        futures_util::future::join_all(knobs.iter().enumerate().map(|(number, knobs)| scan_on(number, knobs))).await
+    };
+    let (ran, _) = tokio::join!(running, flood);
+    ran.into_iter().collect::<Result<(), _>>().context("a scanner's line failed")
 }
 
 /// Reads one code after the other as fast as the line takes them, never the same twice.
@@ -312,7 +332,7 @@ mod tests {
         let stop = CancellationToken::new();
         let polling = Polling::start(&directory.path().join("bare"), &clock, &stop).unwrap();
         let (path, now_clock, told) = (directory.path().join("bare"), clock.clone(), stop.clone());
-        let answering = on_a_thread("bare", async move || answer(&path, &now_clock, &told).await).unwrap();
+        let answering = on_a_thread("bare", 0, async move || answer(&path, &now_clock, &told).await).unwrap();
         polling.wait_for_an_answer("the machine alone").await.unwrap();
         let answered = polling.answered();
         stop.cancel();
