@@ -1,4 +1,4 @@
-//! How soon the poll of an FA FB machine is answered while the same daemon's journal is written to as fast as it can be.
+//! How soon the poll of an FA FB machine is answered while the same daemon's journal is written to without a pause.
 //!
 //! The daemon is a process of its own. At its lines: a machine that polls every 200 ms, and scanners that never stop.
 //! The time is the machine's: from its turn to say something to the last byte of the answer, by a thread of its own.
