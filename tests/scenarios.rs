@@ -36,6 +36,8 @@ mod demo;
 mod disk;
 #[path = "scenarios/line.rs"]
 mod line;
+#[path = "scenarios/machines.rs"]
+mod machines;
 #[path = "scenarios/noise.rs"]
 mod noise;
 #[path = "scenarios/odd_clock.rs"]

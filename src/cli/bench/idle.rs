@@ -28,7 +28,7 @@ pub(super) struct Idle {
 }
 
 /// A started daemon, killed when dropped.
-struct Daemon(Child);
+pub(super) struct Daemon(pub(super) Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -62,7 +62,8 @@ pub(super) fn measure(config: &Path, idle: Duration, clock: &Clock) -> std::io::
     })
 }
 
-fn start(config: &Path, clock: &Clock) -> std::io::Result<(Daemon, Duration)> {
+/// Starts this very binary as `run --config CONFIG`, and says how long it took to be ready.
+pub(super) fn start(config: &Path, clock: &Clock) -> std::io::Result<(Daemon, Duration)> {
     let directory = config.parent().unwrap_or_else(|| Path::new("."));
     let socket_path = directory.join("notify.sock");
     let _ = std::fs::remove_file(&socket_path);

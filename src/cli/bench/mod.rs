@@ -4,6 +4,7 @@ mod coupon;
 mod idle;
 mod scanner;
 mod uplink;
+mod vmc;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum What {
     Journal(JournalArgs),
     /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a bridge and the client alone.
     Uplink(uplink::Args),
+    /// How soon the poll of a vending machine is answered while the journal is written to as fast as it can be.
+    Vmc(vmc::Args),
 }
 
 /// Arguments of `bench journal`.
@@ -54,6 +57,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         What::Coupon(args) => coupon::run(args),
         What::Journal(args) => journal(args),
         What::Uplink(args) => uplink::run(args),
+        What::Vmc(args) => vmc::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! `smartstore sim`: the other end of one device, at the end of something real.
 
 mod codes;
+mod vmc;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ enum What {
     /// A GM65 scanner behind a pseudo-terminal. The first line printed is its endpoint.
     #[command(after_help = "Example: smartstore sim scanner --link /run/scanner-1 --rate 5 --count 100")]
     Scanner(ScannerArgs),
+    /// A vending machine behind a pseudo-terminal. The first line printed is its endpoint; then what really happens,
+    /// as JSON lines.
+    Vmc(vmc::Args),
     /// A small MQTT 5 broker on plain TCP, for demo and tests only. The first line printed is its address.
     #[command(after_help = "Example: smartstore sim broker --listen 127.0.0.1:1883")]
     Broker(BrokerArgs),
@@ -69,6 +73,7 @@ struct BrokerArgs {
 pub(super) fn run(args: &Args) -> ExitCode {
     let ended = match &args.what {
         What::Scanner(args) => until_told(async |stop| scanner(args, stop).await),
+        What::Vmc(args) => until_told(async |stop| vmc::run(args, stop).await),
         What::Broker(args) if !args.listen.ip().is_loopback() => {
             eprintln!("smartstore: this broker knows no login: it listens on loopback only");
             return Exit::Usage.into();

@@ -40,6 +40,10 @@ pub(super) struct Mechanics {
     pub(super) powered: bool,
     pub(super) silent: bool,
     pub(super) late: Duration,
+    /// What the shopper may still spend at the machine.
+    pub(super) credit: u32,
+    speaks_at: Option<Instant>,
+    cut_mid_turn: bool,
     sensor: Sensor,
     flip_one_in: u64,
     dice: u64,
@@ -55,6 +59,9 @@ impl Mechanics {
             powered: true,
             silent: false,
             late: Duration::ZERO,
+            credit: 0,
+            speaks_at: None,
+            cut_mid_turn: false,
             sensor: Sensor::Works,
             flip_one_in: 0,
             dice: setup.seed,
@@ -95,7 +102,7 @@ impl Mechanics {
     }
 
     /// What is done to the mechanics; the rest is the dialect's.
-    pub(super) fn act(&mut self, action: &Do) {
+    pub(super) fn act(&mut self, now: Instant, action: &Do) {
         match *action {
             Do::Jam(slot, jammed) => {
                 if let Some(lane) = self.lanes.get_mut(&slot) {
@@ -108,19 +115,32 @@ impl Mechanics {
                 }
             }
             Do::Sensor(sensor) => self.sensor = sensor,
-            Do::Silent(silent) => self.silent = silent,
+            Do::Silent(silent) => (self.silent, self.speaks_at) = (silent, None),
+            Do::SilentFor(span) => (self.silent, self.speaks_at) = (true, Some(now + span)),
             Do::Late(late) => self.late = late,
             Do::Flip(one_in) => self.flip_one_in = one_in,
-            Do::PowerOff => {
-                self.powered = false;
-                if let Some(turn) = self.turn.take() {
-                    self.truth(Truth::CutOff(turn.slot));
-                }
-            }
+            Do::PowerOff => self.power_off(),
+            Do::PowerOffMidTurn if self.turn.as_ref().is_some_and(|turn| turn.fell) => self.power_off(),
+            Do::PowerOffMidTurn => self.cut_mid_turn = true,
             Do::PowerOn => self.powered = true,
-            Do::Coin(amount) => self.truth(Truth::Credit(amount)),
+            Do::Coin(amount) => {
+                self.credit = self.credit.saturating_add(amount);
+                self.truth(Truth::Credit(amount));
+            }
+            Do::GiveBack => {
+                let credit = std::mem::take(&mut self.credit);
+                self.truth(Truth::Returned(credit));
+            }
             Do::Swallow(amount) => self.truth(Truth::Swallowed(amount)),
             Do::Choose(_) | Do::Shopper(_) => {}
+        }
+    }
+
+    fn power_off(&mut self) {
+        self.powered = false;
+        self.cut_mid_turn = false;
+        if let Some(turn) = self.turn.take() {
+            self.truth(Truth::CutOff(turn.slot));
         }
     }
 
@@ -138,6 +158,9 @@ impl Mechanics {
 
     /// Lets gravity and the motor go on; the end of a turn is handed out once.
     pub(super) fn tick(&mut self, now: Instant) -> Option<Turned> {
+        if self.speaks_at.take_if(|at| now >= *at).is_some() {
+            self.silent = false;
+        }
         let turn = self.turn.as_mut()?;
         if turn.falls_at.is_some_and(|at| now >= at) {
             turn.falls_at = None;
@@ -147,6 +170,9 @@ impl Mechanics {
                 lane.stock = lane.stock.saturating_sub(1);
             }
             self.truth(Truth::Fell(slot));
+            if self.cut_mid_turn {
+                self.power_off();
+            }
         }
         let over = self.turn.take_if(|turn| now >= turn.ends_at)?;
         if !over.fell {
@@ -163,6 +189,7 @@ impl Mechanics {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.turn.as_ref().map(|turn| turn.falls_at.unwrap_or(turn.ends_at))
+        let turn = self.turn.as_ref().map(|turn| turn.falls_at.unwrap_or(turn.ends_at));
+        turn.into_iter().chain(self.speaks_at).min()
     }
 }

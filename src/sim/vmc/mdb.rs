@@ -47,9 +47,8 @@ impl MdbSim {
     }
 
     fn act(&mut self, now: Instant, action: &Do) {
-        self.mechanics.act(action);
+        self.mechanics.act(now, action);
         match *action {
-            Do::PowerOff => self.next = None,
             // The adapter lives on the bus' power; a machine that starts resets its reader.
             Do::PowerOn if self.slave.is_some() => {
                 self.state(SlaveState::Inactive);
@@ -72,10 +71,7 @@ impl MdbSim {
     fn line(&mut self, now: Instant, line: &str) {
         let words: Vec<&str> = line.split(',').collect();
         match words[..] {
-            ["C", "1"] if self.slave.is_some() => {
-                self.say(&Said::SlaveError);
-                self.slave.into_iter().for_each(|state| self.say(&Said::Slave(state)));
-            }
+            ["C", "1"] if self.slave.is_some() => self.say(&Said::SlaveError),
             ["C", "1"] => {
                 self.say(&Said::Ack);
                 self.state(SlaveState::Inactive);
@@ -149,6 +145,9 @@ impl MdbSim {
         if let Some(turned) = self.mechanics.tick(now) {
             let said = if turned.good { Said::VendSuccess } else { Said::VendFailure };
             self.next = Some((now + self.mechanics.late, said));
+        }
+        if !self.mechanics.powered {
+            self.next = None;
         }
         if let Some((_, said)) = self.next.take_if(|(at, _)| now >= *at) {
             match said {

@@ -7,7 +7,9 @@
 
 mod lanes;
 mod mdb;
+mod order;
 mod shell;
+mod totals;
 mod xy;
 mod zdm8;
 
@@ -16,7 +18,9 @@ use std::time::Duration;
 use crate::wire::Machine;
 
 pub use mdb::MdbSim;
+pub use order::{BadOrder, ORDERS, Order};
 pub use shell::{Knobs, MachinePty};
+pub use totals::{Lane, Money, Polls, Totals};
 pub use xy::XySim;
 pub use zdm8::Zdm8Sim;
 
@@ -68,19 +72,26 @@ pub enum Do {
     Sensor(Sensor),
     /// Cuts the machine's transmit wire, or mends it: it hears, turns, and is not heard.
     Silent(bool),
+    /// The same, and it mends itself after so long.
+    SilentFor(Duration),
     /// Makes it say its results so much later.
     Late(Duration),
     /// Breaks one in so many of the bytes that it sends; 0: none.
     Flip(u64),
     /// Takes its power, wherever its motor is.
     PowerOff,
+    /// Takes its power when the next product has fallen (at once if one has, and its motor still turns): the motor has
+    /// turned, the product is out, nobody is told.
+    PowerOffMidTurn,
     /// Gives it back; it starts anew.
     PowerOn,
     /// A coin falls in.
     Coin(u32),
     /// Money is swallowed: the machine has it and owes nothing.
     Swallow(u32),
-    /// A shopper presses a button at the machine.
+    /// The shopper presses the lever that gives the coins back.
+    GiveBack,
+    /// A shopper presses a button at the machine. An FA FB machine that has credit enough sells by itself.
     Choose(u16),
     /// From now on a shopper presses this button whenever a session begins; `None`: nobody does.
     Shopper(Option<u16>),
@@ -101,6 +112,10 @@ pub enum Truth {
     Credit(u32),
     /// Money came in that nobody may spend.
     Swallowed(u32),
+    /// The machine has sold by itself: so much of the shopper's credit is its own now.
+    Kept(u32),
+    /// The machine has given so much credit back.
+    Returned(u32),
     /// The gateway has answered a poll, so long after it.
     Answered(Duration),
     /// A poll was not answered in time (100 ms), or not at all.
@@ -123,6 +138,8 @@ impl Truth {
             Self::CutOff(slot) => format!(r#"{{"truth":"cut-off","slot":{slot}}}"#),
             Self::Credit(amount) => format!(r#"{{"truth":"credit","amount_minor":{amount}}}"#),
             Self::Swallowed(amount) => format!(r#"{{"truth":"swallowed","amount_minor":{amount}}}"#),
+            Self::Kept(amount) => format!(r#"{{"truth":"kept","amount_minor":{amount}}}"#),
+            Self::Returned(amount) => format!(r#"{{"truth":"returned","amount_minor":{amount}}}"#),
             Self::Answered(after) => format!(r#"{{"truth":"answered","after_us":{}}}"#, after.as_micros()),
             Self::Unanswered => r#"{"truth":"unanswered"}"#.to_owned(),
             Self::GaveUp => r#"{"truth":"gave-up"}"#.to_owned(),
@@ -134,48 +151,9 @@ impl Truth {
     }
 }
 
-impl Do {
-    /// Reads an order as a person types it: `jam 3`, `unjam 3`, `fill 3 8`, `sensor blind|works|stuck`, `silent`,
-    /// `speak`, `late 2000` (milliseconds), `flip 500`, `power off`, `power on`, `coin 100`, `swallow 100`,
-    /// `choose 2`, `shopper 2`, `shopper none`.
-    pub fn parse(line: &str) -> Option<Self> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        Some(match words[..] {
-            ["jam", slot] => Self::Jam(slot.parse().ok()?, true),
-            ["unjam", slot] => Self::Jam(slot.parse().ok()?, false),
-            ["fill", slot, count] => Self::Fill(slot.parse().ok()?, count.parse().ok()?),
-            ["sensor", "works"] => Self::Sensor(Sensor::Works),
-            ["sensor", "blind"] => Self::Sensor(Sensor::Blind),
-            ["sensor", "stuck"] => Self::Sensor(Sensor::Stuck),
-            ["silent"] => Self::Silent(true),
-            ["speak"] => Self::Silent(false),
-            ["late", milliseconds] => Self::Late(Duration::from_millis(milliseconds.parse().ok()?)),
-            ["flip", one_in] => Self::Flip(one_in.parse().ok()?),
-            ["power", "off"] => Self::PowerOff,
-            ["power", "on"] => Self::PowerOn,
-            ["coin", amount] => Self::Coin(amount.parse().ok()?),
-            ["swallow", amount] => Self::Swallow(amount.parse().ok()?),
-            ["choose", slot] => Self::Choose(slot.parse().ok()?),
-            ["shopper", "none"] => Self::Shopper(None),
-            ["shopper", slot] => Self::Shopper(Some(slot.parse().ok()?)),
-            _ => return None,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_order_is_read_as_it_is_typed() {
-        assert_eq!(Do::parse(" jam  3 "), Some(Do::Jam(3, true)));
-        assert_eq!(Do::parse("late 2000"), Some(Do::Late(Duration::from_secs(2))));
-        assert_eq!(Do::parse("sensor blind"), Some(Do::Sensor(Sensor::Blind)));
-        for bad in ["", "jam", "jam x", "power", "fill 1 999"] {
-            assert_eq!(Do::parse(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn a_truth_is_one_json_object() {

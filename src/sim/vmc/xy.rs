@@ -39,6 +39,8 @@ pub struct XySim {
     said: Option<Said>,
     /// Number of the gateway's last command.
     last_pack: Option<u8>,
+    /// The motor turns for the shopper's credit, not for the gateway.
+    own_sale: bool,
 }
 
 impl XySim {
@@ -53,6 +55,7 @@ impl XySim {
             waiting: VecDeque::new(),
             said: None,
             last_pack: None,
+            own_sale: false,
         };
         sim.boot(now);
         sim
@@ -66,6 +69,7 @@ impl XySim {
         self.waiting.clear();
         self.said = None;
         self.last_pack = None;
+        self.own_sale = false;
         self.say(now, Message::Sync);
     }
 
@@ -76,14 +80,26 @@ impl XySim {
     }
 
     fn act(&mut self, now: Instant, action: &Do) {
-        self.mechanics.act(action);
+        let credit = self.mechanics.credit;
+        self.mechanics.act(now, action);
         let money = |mode, amount| Message::Money { mode, amount, card: Default::default() };
         match *action {
             Do::PowerOn => self.boot(now),
             Do::Coin(amount) => self.say(now, money(2, amount)),
             Do::Swallow(amount) => self.say(now, money(8, amount)),
-            Do::Choose(slot) => self.say(now, Message::Select { slot }),
+            Do::GiveBack if credit > 0 => self.say(now, Message::GiveChange { amount: credit }),
+            Do::Choose(slot) => self.chosen(now, slot),
             _ => {}
+        }
+    }
+
+    /// The machine sells by itself what the credit is enough for.
+    fn chosen(&mut self, now: Instant, slot: u16) {
+        self.say(now, Message::Select { slot });
+        let enough = self.mechanics.credit >= self.mechanics.setup.price_minor;
+        if self.mechanics.powered && enough && self.slot_state(slot) == code::SLOT_READY {
+            self.own_sale = true;
+            self.mechanics.start(now, slot, true);
         }
     }
 
@@ -118,7 +134,7 @@ impl XySim {
             Message::Drive { slot, drop_sensor, .. } => self.drive(now, slot, drop_sensor),
             Message::AskStatus => self.say(now, self.status()),
             Message::AskLift => self.say(now, Message::Lift { status: 0 }),
-            Message::Stock { slot, count } => self.mechanics.act(&Do::Fill(slot, count)),
+            Message::Stock { slot, count } => self.mechanics.act(now, &Do::Fill(slot, count)),
             Message::Menu { answer: false, point: code::MENU_JAM, operation, .. } => self.jam_menu(now, operation),
             _ => {}
         }
@@ -175,6 +191,11 @@ impl XySim {
 
     fn turned(&mut self, now: Instant, turned: Turned) {
         let status = if turned.good { 0x02 } else { code::JAM };
+        if std::mem::take(&mut self.own_sale) && turned.good {
+            let price = self.mechanics.setup.price_minor;
+            self.mechanics.credit = self.mechanics.credit.saturating_sub(price);
+            self.mechanics.truth(Truth::Kept(price));
+        }
         self.say(now + self.mechanics.late, Message::Dispensing { status, slot: turned.slot, microwave: None });
     }
 

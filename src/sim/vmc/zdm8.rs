@@ -49,7 +49,7 @@ impl Zdm8Sim {
     }
 
     fn act(&mut self, now: Instant, action: &Do) {
-        self.mechanics.act(action);
+        self.mechanics.act(now, action);
         if *action == Do::PowerOn {
             self.result = None;
             self.fault = 0;

@@ -90,12 +90,25 @@ pub enum Ask {
         /// FFFF not known.
         item: u16,
     },
+    /// 3, 06: the machine takes something back and gives credit (level 3).
+    NegativeVend {
+        /// In units.
+        price: u16,
+        /// FFFF not known.
+        item: u16,
+    },
     /// 4, 00 and 01: whether to take cards.
     Enable(bool),
     /// 4, 02: stop what you are doing.
     Cancel,
     /// 7, 00: who are you?
     Identify,
+    /// 7, 04: use these options.
+    Options(
+        /// b0 file transport, b1 money of 32 bits, b2 several currencies, b3 negative vend, b4 data entry, b5 always
+        /// idle.
+        u32,
+    ),
     /// Anything else.
     Other,
 }
@@ -117,10 +130,12 @@ impl Ask {
             (3, [0x03]) => Self::VendFailure,
             (3, [0x04]) => Self::SessionComplete,
             (3, [0x05, a, b, c, d]) => Self::CashSale { price: word(*a, *b), item: word(*c, *d) },
+            (3, [0x06, a, b, c, d]) => Self::NegativeVend { price: word(*a, *b), item: word(*c, *d) },
             (4, [0x00]) => Self::Enable(false),
             (4, [0x01]) => Self::Enable(true),
             (4, [0x02]) => Self::Cancel,
             (7, [0x00, ..]) => Self::Identify,
+            (7, [0x04, a, b, c, d]) => Self::Options(u32::from_be_bytes([*a, *b, *c, *d])),
             _ => Self::Other,
         }
     }

@@ -160,3 +160,6 @@ impl Machine for MdbMachine {
         Showing::Shape
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,7 +112,7 @@ impl Playing for Master {
     fn said(&mut self, _now: Instant, said: &Said, board: &mut Board) {
         match said {
             Said::Master(state) => self.state(*state, board),
-            Said::MasterError => board.count(Tally::FramesOdd, 1),
+            Said::MasterError | Said::Nack => board.count(Tally::FramesOdd, 1),
             _ => {}
         }
     }

@@ -40,6 +40,8 @@ struct Choice {
 pub(super) struct Slave {
     settings: MdbSettings,
     state: SlaveState,
+    /// Whether the adapter has said its state since we are here.
+    is_told: bool,
     choice: Option<Choice>,
     job: Option<Job>,
     /// The last dispense that ended as indeterminate: its truth may still come.
@@ -50,7 +52,15 @@ pub(super) struct Slave {
 impl Slave {
     pub(super) fn new(settings: MdbSettings, now: Instant) -> Self {
         let unclaimed = Unclaimed::new(now);
-        Self { settings, state: SlaveState::Inactive, choice: None, job: None, unresolved: None, unclaimed }
+        Self {
+            settings,
+            state: SlaveState::Inactive,
+            is_told: false,
+            choice: None,
+            job: None,
+            unresolved: None,
+            unclaimed,
+        }
     }
 
     /// The shopper has paid for an item and shall now choose it.
@@ -121,6 +131,7 @@ impl Slave {
 
     fn state(&mut self, now: Instant, state: SlaveState, board: &mut Board) {
         self.state = state;
+        self.is_told = true;
         match state {
             SlaveState::Vend { price_minor, item } => self.chosen(now, item, price_minor, board),
             SlaveState::Inactive | SlaveState::Disabled | SlaveState::Enabled => {
@@ -134,6 +145,14 @@ impl Slave {
                     *opened = true;
                 }
             }
+        }
+    }
+
+    /// An adapter that was told to be a cashless device by an earlier process answers our greeting with an error, and
+    /// says its state only when it changes: until then a session may be asked for, and the clock ends it if none opens.
+    fn is_on_already(&mut self) {
+        if !self.is_told {
+            self.state = SlaveState::Enabled;
         }
     }
 
@@ -175,6 +194,10 @@ impl Slave {
     }
 
     fn result(&mut self, now: Instant, ended: Ended, board: &mut Board) {
+        // It has been answered, even before the adapter says that the session is over.
+        if let SlaveState::Vend { .. } = self.state {
+            self.state = SlaveState::Idle;
+        }
         let waiting = self.job.as_ref().is_some_and(|job| !matches!(job.phase, Phase::Selecting { .. }));
         if waiting {
             self.end(ended, None, board);
@@ -218,7 +241,11 @@ impl Playing for Slave {
             Said::Slave(state) => self.state(now, *state, board),
             Said::VendSuccess => self.result(now, Ended::Done, board),
             Said::VendFailure => self.result(now, Ended::Failed(Reason::new("vend-failed")), board),
-            Said::SlaveError => board.count(Tally::FramesOdd, 1),
+            Said::SlaveError => {
+                board.count(Tally::FramesOdd, 1);
+                self.is_on_already();
+            }
+            Said::Nack => board.count(Tally::FramesOdd, 1),
             _ => {}
         }
     }

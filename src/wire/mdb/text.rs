@@ -28,8 +28,10 @@ pub enum Said {
     Master(MasterState),
     /// `d,ERR,…`.
     MasterError,
-    /// `r,ACK`, `m,ACK`, `a,ACK`, `p,ACK`: the adapter has understood.
+    /// `r,ACK`, `m,ACK`, `a,ACK/10`, `p,ACK`: the adapter, or the device on the bus, has understood.
     Ack,
+    /// `m,NACK`, `p,NACK`: it has not.
+    Nack,
     /// `p,<hex>`: a block from the bus, check included.
     Block(Vec<u8>),
     /// A line of another kind.
@@ -91,7 +93,8 @@ impl Said {
             }
             ("d", ["STATUS", state @ ..]) => Some(Self::Master(master_state(state, decimals)?)),
             ("d", ["ERR", ..]) => Some(Self::MasterError),
-            ("r" | "m" | "a" | "p", ["ACK" | "NACK", ..]) => Some(Self::Ack),
+            ("r" | "m" | "a" | "p", ["NACK", ..]) => Some(Self::Nack),
+            ("r" | "m" | "a" | "p", [ack, ..]) if ack.split('/').next() == Some("ACK") => Some(Self::Ack),
             ("p", [hex]) => Some(Self::Block(from_hex(hex)?)),
             ("c" | "d" | "r" | "m" | "a" | "p" | "v" | "x", _) => Some(Self::Other),
             _ => None,
@@ -123,6 +126,7 @@ impl Said {
             Self::Master(MasterState::Other) => "d,STATUS,CREDIT".to_owned(),
             Self::MasterError => "d,ERR,\"-1\"".to_owned(),
             Self::Ack => "r,ACK".to_owned(),
+            Self::Nack => "m,NACK".to_owned(),
             Self::Block(block) => format!("p,{}", block.iter().map(|byte| format!("{byte:02X}")).collect::<String>()),
             Self::Other => "v".to_owned(),
         }

@@ -33,10 +33,12 @@ pub(crate) const DEDUCT: u8 = 0x64;
 pub(crate) const FULL_LOAD_KEY: u8 = 0x68;
 pub(crate) const MENU: u8 = 0x70;
 pub(crate) const MENU_ANSWER: u8 = 0x71;
+pub(crate) const DOORS: u8 = 0x81;
 pub(crate) const WEIGHTS: u8 = 0x83;
+pub(crate) const UNLOCK: u8 = 0x84;
 pub(crate) const UNLOCK_RESULT: u8 = 0x85;
 /// Commands that the documents name without their form, or in forms that differ between the versions.
-pub(crate) const OPAQUE: &[u8] = &[0x22, 0x28, 0x29, 0x63, 0x65, 0x66, 0x67, 0x80, 0x81, 0x82, 0x84, 0x86, 0x87];
+pub(crate) const OPAQUE: &[u8] = &[0x22, 0x28, 0x29, 0x63, 0x65, 0x66, 0x67, 0x80, 0x82, 0x86, 0x87];
 
 /// Whether the documents name the command.
 pub(crate) fn is_known(command: u8) -> bool {
@@ -57,8 +59,8 @@ pub(crate) fn is_known(command: u8) -> bool {
             | FULL_LOAD_KEY
             | MENU
             | MENU_ANSWER
-            | WEIGHTS
-            | UNLOCK_RESULT
+            | DOORS
+            | WEIGHTS..=UNLOCK_RESULT
     ) || OPAQUE.contains(&command)
 }
 

@@ -73,7 +73,9 @@ pub(super) fn read(command: u8, text: &mut Text<'_>) -> Message {
             text: text.rest(),
         },
         code::WEIGHTS => Message::Weight { slot: text.word(), status: text.byte(), weight_g: text.word() },
-        code::UNLOCK_RESULT => Message::UnlockResult { unlocked: text.flag(), text: text.rest() },
+        code::DOORS => Message::Doors { states: text.rest() },
+        code::UNLOCK => Message::Unlock { timeout_s: text.byte() },
+        code::UNLOCK_RESULT => Message::UnlockResult { result: text.byte(), text: text.rest() },
         _ if code::is_known(command) => Message::Opaque { command, text: Hidden(text.rest()) },
         _ => Message::Unknown { command, text: Hidden(text.rest()) },
     }
@@ -191,11 +193,12 @@ pub(super) fn write(message: &Message) -> Vec<u8> {
             text.push(*status);
             text.extend(weight_g.to_be_bytes());
         }
-        Message::UnlockResult { unlocked, text: rest } => {
-            text.push(u8::from(*unlocked));
+        Message::Unlock { timeout_s } => text.push(*timeout_s),
+        Message::UnlockResult { result, text: rest } => {
+            text.push(*result);
             text.extend(rest);
         }
-        Message::TakeChange { text: rest } => text.extend(rest),
+        Message::TakeChange { text: rest } | Message::Doors { states: rest } => text.extend(rest),
         Message::Opaque { text: rest, .. } | Message::Unknown { text: rest, .. } => text.extend(&rest.0),
         lane_or_money => write_lane_or_money(&mut text, lane_or_money),
     }

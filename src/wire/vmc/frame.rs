@@ -81,7 +81,7 @@ fn longest(command: u8) -> usize {
     match command {
         code::POLL | code::ACK => 0,
         code::MENU..=code::MENU_ANSWER | code::POS_TEXT => PAYLOAD_BYTES,
-        _ if code::is_known(command) => KNOWN_PAYLOAD_BYTES,
+        _ if code::is_known(command) && !code::OPAQUE.contains(&command) => KNOWN_PAYLOAD_BYTES,
         _ => PAYLOAD_BYTES,
     }
 }
@@ -166,4 +166,4 @@ fn say_noise(noise: &mut u64, found: &mut impl FnMut(Piece)) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -56,6 +56,11 @@ impl Link {
         self.sent.is_none() && self.waiting.front().is_some_and(is)
     }
 
+    /// Whether it has never been sent.
+    pub(super) fn is_unsent(&self, is: impl Fn(&Message) -> bool) -> bool {
+        self.waiting.iter().any(is)
+    }
+
     pub(super) fn waits(&self, is: impl Fn(&Message) -> bool) -> bool {
         self.waiting.iter().chain(self.sent.as_ref().map(|sent| &sent.message)).any(is)
     }

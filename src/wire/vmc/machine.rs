@@ -445,7 +445,24 @@ impl VmcMachine {
         }
     }
 
+    /// A machine that says all it has to say about sixty lanes does not poll meanwhile: it has not been asked yet.
+    fn waits_for_its_turn(&mut self, now: Instant) -> bool {
+        let unsent = self.link.is_unsent(|message| matches!(message, Message::CheckSlot { .. }));
+        let busy = unsent && !self.board.is_silent();
+        let check_timeout = self.settings.check_timeout;
+        match &mut self.job {
+            Some(Job { phase: Phase::Checking { until }, start_by, .. }) if busy && now < *start_by => {
+                *until = (now + check_timeout).min(*start_by);
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn overdue(&mut self, now: Instant) {
+        if self.waits_for_its_turn(now) {
+            return;
+        }
         let Some(job) = self.job.take() else { return };
         self.link.forget(|message| matches!(message, Message::CheckSlot { .. } | Message::Drive { .. }));
         self.board.dispensed(job.end(job.overdue()));

@@ -192,10 +192,20 @@ pub enum Message {
         /// In grams.
         weight_g: u16,
     },
-    /// 85: whether a door was unlocked.
+    /// 81: the doors of a gravity cabinet.
+    Doors {
+        /// Of each: 0 locked, 1 not locked, 2 not opened.
+        states: Vec<u8>,
+    },
+    /// 84: unlock the door of a gravity cabinet.
+    Unlock {
+        /// How long it stays unlocked, 5 to 250 seconds.
+        timeout_s: u8,
+    },
+    /// 85: what became of it.
     UnlockResult {
-        /// Whether it was.
-        unlocked: bool,
+        /// 0 or 1, as the machine says it.
+        result: u8,
         /// What follows.
         text: Vec<u8>,
     },
@@ -325,6 +335,8 @@ impl Message {
             Self::Menu { answer: false, .. } => code::MENU,
             Self::Menu { answer: true, .. } => code::MENU_ANSWER,
             Self::Weight { .. } => code::WEIGHTS,
+            Self::Doors { .. } => code::DOORS,
+            Self::Unlock { .. } => code::UNLOCK,
             Self::UnlockResult { .. } => code::UNLOCK_RESULT,
             Self::FullLoad { command } | Self::Opaque { command, .. } | Self::Unknown { command, .. } => *command,
         }
@@ -332,11 +344,12 @@ impl Message {
 }
 
 /// 04 has five bytes in the Chinese documents and three in the English ones, four on every captured machine; 52 has
-/// humidity in the documents and none in captured frames; 01 is padded by one application.
+/// humidity in the documents and none in captured frames; 01 is padded by one application. Money comes in nine modes.
 fn documents_differ(message: &Message, text: usize) -> bool {
     match message {
         Message::Dispensing { .. } => text != 3,
         Message::Status(status) => status.humidity_percent.is_some(),
+        Message::Money { mode, .. } => !(1..=9).contains(mode),
         _ => false,
     }
 }

@@ -306,3 +306,6 @@ impl Machine for Zdm8Machine {
         Showing::Bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

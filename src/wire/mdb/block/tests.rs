@@ -73,3 +73,44 @@ fn a_flipped_bit_a_truncation_and_a_block_too_long_are_refused() {
     assert_eq!(open(&[0; 37]), Err(BlockError::Length(37)));
     assert_eq!(open(&block[..6]), Err(BlockError::Check { found: 0x01, expected: 0x77 }));
 }
+
+/// MDB/ICP 4.2, chapter 7: each command to a cashless device at address 10, and at 60 the same.
+#[test]
+fn every_documented_question_of_the_machine_is_read() {
+    let table: &[(&[u8], Ask)] = &[
+        (&[0x10], Ask::Reset),
+        (&[0x11, 0x00, 0x02, 0x10, 0x02, 0x01], Ask::Config { level: 2, display: [0x10, 0x02, 0x01] }),
+        (&[0x11, 0x01, 0xff, 0xff, 0x00, 0x00], Ask::Prices { highest: 0xffff, lowest: 0 }),
+        (&[0x12], Ask::Poll),
+        (&[0x13, 0x00, 0x00, 0x64, 0xff, 0xff], Ask::VendRequest { price: 100, item: 0xffff }),
+        (&[0x13, 0x01], Ask::VendCancel),
+        (&[0x13, 0x02, 0x00, 0x01], Ask::VendSuccess { item: 1 }),
+        (&[0x13, 0x03], Ask::VendFailure),
+        (&[0x13, 0x04], Ask::SessionComplete),
+        (&[0x13, 0x05, 0x00, 0x64, 0x00, 0x01], Ask::CashSale { price: 100, item: 1 }),
+        (&[0x13, 0x06, 0x00, 0x64, 0x00, 0x01], Ask::NegativeVend { price: 100, item: 1 }),
+        (&[0x14, 0x00], Ask::Enable(false)),
+        (&[0x14, 0x01], Ask::Enable(true)),
+        (&[0x14, 0x02], Ask::Cancel),
+        (&[0x17, 0x04, 0x00, 0x00, 0x00, 0x26], Ask::Options(0x26)),
+        (&[0x15, 0x00, 0x00, 0x64], Ask::Other),
+    ];
+    for (body, meaning) in table {
+        assert_eq!(ask(&seal(body)), *meaning, "{body:02x?}");
+        let second: Vec<u8> = [&[body[0] + 0x50], &body[1..]].concat();
+        assert_eq!(ask(&seal(&second)), *meaning, "{second:02x?}");
+    }
+    assert_eq!(ask(&seal(&[&[0x17, 0x00][..], &[b'0'; 29]].concat())), Ask::Identify);
+}
+
+/// MDB/ICP 4.2, 7.4: what a cashless device says when it is polled.
+#[test]
+fn every_documented_answer_that_decides_a_sale_is_read() {
+    assert_eq!(say(&[0x08, 0x08]), [Say::Cancelled]);
+    assert_eq!(say(&[0x07, 0x07]), [Say::EndSession]);
+    assert_eq!(say(&[0x0b, 0x0b]), [Say::OutOfSequence]);
+    assert_eq!(say(&seal(&[0x03, 0xff, 0xff])), [Say::BeginSession { funds: 0xffff }]);
+    let level_3 = [0x03, 0x03, 0xe8, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00];
+    assert_eq!(say(&seal(&level_3)), [Say::BeginSession { funds: 1000 }], "the card's number is not kept");
+    assert_eq!(say(&seal(&[0x0a, 0xc0])), [Say::Malfunction(0xc0)], "the refund failed, the credit is lost");
+}

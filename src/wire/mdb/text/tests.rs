@@ -18,6 +18,16 @@ fn the_adapters_lines_mean_what_its_documents_say() {
         ("d,STATUS,RESULT,-1", Said::Master(MasterState::Result { approved_minor: None })),
         ("d,ERR,\"-1\"", Said::MasterError),
         ("r,ACK", Said::Ack),
+        ("m,ACK", Said::Ack),
+        ("m,NACK", Said::Nack),
+        ("a,ACK/10", Said::Ack),
+        ("p,ACK", Said::Ack),
+        ("p,NACK", Said::Nack),
+        ("c,STATUS,DISABLED", Said::Slave(SlaveState::Disabled)),
+        ("c,STATUS,ENABLED", Said::Slave(SlaveState::Enabled)),
+        ("d,STATUS,RESET", Said::Master(MasterState::Reset)),
+        ("d,STATUS,IDLE", Said::Master(MasterState::Idle)),
+        ("d,STATUS,VEND", Said::Master(MasterState::Vend)),
         ("p,0304", Said::Block(vec![3, 4])),
     ];
     for (line, meaning) in lines {

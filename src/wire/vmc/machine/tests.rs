@@ -463,3 +463,21 @@ fn a_result_is_acknowledged_when_it_is_on_disk_and_everything_else_at_once() {
     hand.stored();
     assert_eq!(hand.sent, [Message::Ack], "the machine still waits");
 }
+
+#[test]
+fn a_lane_is_asked_for_when_the_machine_has_told_all_its_lanes_however_long_that_takes() {
+    let mut hand = Hand::ready();
+    hand.dispense("a", 60);
+    for slot in 1..=60 {
+        hand.wait(Duration::from_millis(200));
+        hand.say(&report(slot, 5), u8::try_from(slot).unwrap() + 1);
+    }
+    assert_eq!(hand.ends(), []);
+    assert_eq!(hand.poll(), Message::CheckSlot { slot: 60 });
+
+    let mut hand = Hand::ready();
+    hand.dispense("b", 60);
+    hand.wait(Duration::from_secs(10));
+    let refused = Ended::Refused(Reason::new("no-answer"));
+    assert_eq!(hand.ends(), [("b".to_owned(), refused, None)], "a silent machine is not waited for");
+}
