@@ -42,7 +42,7 @@ full: test-needs lint deny features ## what takes long: each feature, more seeds
 
 bench: build-needs ## the figures, on this machine
 	cargo build --locked --release --bin smartstore
-	for what in journal scanner uplink; do target/release/smartstore bench $$what; done
+	for what in journal scanner uplink coupon vmc; do target/release/smartstore bench $$what; done
 
 features: no-features $(EACH_FEATURE)
 

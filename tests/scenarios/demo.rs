@@ -20,5 +20,6 @@ fn the_demo_ends_in_time_with_as_much_delivered_as_was_sent() {
     assert!(started.elapsed() < Duration::from_secs(60), "it ends after `--for`: {:?}", started.elapsed());
     let [sent, stored, delivered] = ["sent", "stored", "delivered"].map(|word| counted(&said, word));
     assert!(sent > 10 && sent == stored && stored == delivered, "{said}");
+    assert!(counted(&said, "samples") > 0, "every member is given one: {said}");
     assert!(!said.contains("panicked"), "{said}");
 }

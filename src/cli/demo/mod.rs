@@ -1,13 +1,15 @@
 //! `smartstore demo`: a whole store in one process, on embedded defaults.
 //!
-//! The daemon is the real one; only the other ends are ours: a scanner behind a pseudo-terminal and a broker on
-//! loopback. The story pulls the scanner's cable, disturbs its line and takes the broker away for a while. At the
-//! end three counts must agree: codes the scanner sent (its own count of complete ones), codes in the journal, and
-//! codes that arrived at the broker.
+//! The daemon is the real one; only the other ends are ours: a scanner and a sampling machine behind pseudo-terminals
+//! and a broker on loopback. Every member whose code is scanned is given a sample. The story pulls the scanner's cable,
+//! disturbs its line and takes the broker away for a while. At the end three counts must agree: codes the scanner sent
+//! (its own count of complete ones), codes in the journal, and codes that arrived at the broker; and two more: products
+//! that fell in the machine, and products that the journal knows of.
 
 mod script;
 mod tally;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,6 +28,7 @@ use crate::observe::{LogFormat, init_logging};
 use crate::sim::broker::{Broker, Limits};
 use crate::sim::pty::{Knobs, ScannerPty};
 use crate::sim::scanner::{Answers, Scanner, Setup};
+use crate::sim::vmc::{self, MachinePty, Truth, XySim};
 use crate::wire::scan::Terminator;
 use tally::{Counts, Tally};
 
@@ -33,6 +36,12 @@ use tally::{Counts, Tally};
 const RECORD: usize = 100_000;
 /// How long the backlog may take to drain after the last code.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// The machine: lanes, products in each, how long a motor turns.
+const MACHINE: vmc::Setup =
+    vmc::Setup { lanes: 6, stock: 60, price_minor: 350, turn: Duration::from_millis(600), seed: 1 };
+/// FA FB's own speed.
+const MACHINE_BAUD: u32 = 57_600;
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
@@ -66,9 +75,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 /// The other ends of everything.
-struct World {
+struct World<'a> {
     broker: Broker,
     scanner: Knobs,
+    /// Products that really fell.
+    fell: &'a Cell<u64>,
     tally: Tally,
     clock: Clock,
 }
@@ -89,9 +100,15 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
     let setup = Setup { terminator: Terminator::Cr, answers: Answers::Crc, aim_ids: false };
     let (scanner, pty) = ScannerPty::new(&link, Some(9600), Scanner::new(setup), clock.clone())
         .with_context(|| format!("cannot make the scanner's line {}", link.display()))?;
+    let machine_link = directory.join("machine-1");
+    let machine = Box::new(XySim::new(MACHINE, clock.now()));
+    let (_machine, machine_pty) = MachinePty::new(&machine_link, Some(MACHINE_BAUD), machine, clock.clone())
+        .with_context(|| format!("cannot make the machine's line {}", machine_link.display()))?;
     let app = App::build(configuration(args, &directory, &broker.url())?).await?;
-    announce(&app, &directory, &broker, &link);
-    let world = World { broker, scanner, tally: Tally::new(app.journal().clone()), clock };
+    announce(&app, &directory, &broker, [&link, &machine_link]);
+    let fell = Cell::new(0);
+    let note = |truth| fell.set(fell.get() + u64::from(matches!(truth, Truth::Fell(_))));
+    let world = World { broker, scanner, fell: &fell, tally: Tally::new(app.journal().clone()), clock };
     let (stop_app, stop_pty) = (CancellationToken::new(), CancellationToken::new());
     let story = async {
         let told = script::tell_story(args.run_for, world, &stop).await;
@@ -99,9 +116,11 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
         stop_pty.cancel();
         told
     };
-    let (ran, line, told) = tokio::join!(app.run(stop_app.clone()), pty.run(stop_pty.clone()), story);
+    let machine = machine_pty.run(stop_pty.clone(), note);
+    let (ran, line, machine, told) = tokio::join!(app.run(stop_app.clone()), pty.run(stop_pty.clone()), machine, story);
     ran?;
     line.context("the scanner's line failed")?;
+    machine.context("the machine's line failed")?;
     Ok(summary(&told?))
 }
 
@@ -110,9 +129,14 @@ fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<
         "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n\
          [gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n\n\
          [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n[[device]]\nid = \"scanner-1\"\n\
-         profile = \"scanner/gm65\"\nendpoint = \"serial:{}\"\n",
+         profile = \"scanner/gm65\"\nendpoint = \"serial:{}\"\n\n\
+         [[device]]\nid = \"machine-1\"\nprofile = \"vending/xy-vmc\"\nendpoint = \"serial:{}\"\n\
+         [device.settings]\ncurrency = \"CNY\"\n\n\
+         [[station]]\nid = \"samples\"\nflow = \"sampling\"\nscanner = \"scanner-1\"\nmachine = \"machine-1\"\n\
+         [station.settings]\nslots = [1, 2, 3, 4, 5, 6]\n",
         args.listen,
         directory.join("scanner-1").display(),
+        directory.join("machine-1").display(),
     );
     let file = directory.join("store.toml");
     std::fs::write(&file, &text).with_context(|| format!("cannot write {}", file.display()))?;
@@ -125,23 +149,25 @@ fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<
     Ok(config::Start::with(loaded, &file, None))
 }
 
-fn announce(app: &App, directory: &Path, broker: &Broker, link: &Path) {
+fn announce(app: &App, directory: &Path, broker: &Broker, [scanner, machine]: [&Path; 2]) {
     if let Some(console) = app.console_address() {
         say!("console  http://{console}/");
     }
     say!("broker   {}", broker.url());
-    say!("scanner  serial:{}", link.display());
+    say!("scanner  serial:{}", scanner.display());
+    say!("machine  serial:{}", machine.display());
     say!("files    {}", directory.display());
     say!("");
 }
 
 fn summary(counts: &Counts) -> bool {
-    let Counts { sent, stored, delivered, repeated, .. } = *counts;
+    let Counts { sent, stored, delivered, repeated, fell, dispensed, .. } = *counts;
     say!("");
     say!("sent      {sent:>6}  complete codes that left the scanner");
     say!("stored    {stored:>6}  codes in the journal");
     say!("delivered {delivered:>6}  different codes at the broker, {repeated} of them came more than once");
-    let agree = sent == stored && stored == delivered && sent > 0;
+    say!("samples   {fell:>6}  products that fell in the machine, {dispensed} of them in the journal");
+    let agree = sent == stored && stored == delivered && sent > 0 && fell == dispensed && fell > 0;
     say!("{}", if agree { "nothing lost, nothing invented" } else { "THE COUNTS DO NOT AGREE" });
     agree
 }

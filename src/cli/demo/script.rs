@@ -32,7 +32,11 @@ const STORY: [(u32, Turn); 5] =
 const LAST_CODE_PERCENT: u32 = 85;
 
 /// Tells the story and counts until everything has drained or there is no time left.
-pub(super) async fn tell_story(length: Duration, mut world: World, stop: &CancellationToken) -> anyhow::Result<Counts> {
+pub(super) async fn tell_story(
+    length: Duration,
+    mut world: World<'_>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Counts> {
     world.wait_until_held().await?;
     let began = world.clock.now();
     let at = |percent: u32| began + length * percent / 100;
@@ -62,7 +66,7 @@ pub(super) async fn tell_story(length: Duration, mut world: World, stop: &Cancel
     world.drain(began).await
 }
 
-impl World {
+impl World<'_> {
     async fn turn(&mut self, turn: Turn) -> anyhow::Result<()> {
         match turn {
             Turn::Disturb => {
@@ -120,14 +124,14 @@ impl World {
     }
 
     async fn show(&mut self, began: Instant) -> anyhow::Result<Counts> {
-        let counts = self.tally.count(&self.scanner, &self.broker).await?;
-        let Counts { sent, stored, delivered, backlog, .. } = counts;
+        let counts = self.tally.count(&self.scanner, &self.broker, self.fell.get()).await?;
+        let Counts { sent, stored, delivered, backlog, dispensed, .. } = counts;
         let seconds = (self.clock.now() - began).as_secs();
         let broker = if self.broker.running() { "" } else { "   broker away" };
         let cable = if self.scanner.progress().plugged { "" } else { "   cable out" };
         say!(
             "{seconds:>4}s  scanned {sent:>5}   stored {stored:>5}   delivered {delivered:>5}   \
-             backlog {backlog:>4}{broker}{cable}"
+             samples {dispensed:>3}   backlog {backlog:>4}{broker}{cable}"
         );
         Ok(counts)
     }
@@ -139,7 +143,8 @@ impl World {
         loop {
             look.tick().await;
             let counts = self.show(began).await?;
-            let drained = counts.backlog == 0 && counts.delivered >= counts.stored && counts.stored >= counts.sent;
+            let arrived = counts.delivered >= counts.stored && counts.stored >= counts.sent;
+            let drained = counts.backlog == 0 && arrived && counts.ordered == 0;
             if drained || self.clock.now() > end {
                 return Ok(counts);
             }

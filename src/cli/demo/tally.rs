@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::journal::Journal;
 use crate::sim::broker::Broker;
 use crate::sim::pty::Knobs;
-use crate::types::{Body, Observation, Row};
+use crate::types::{Body, Observation, Row, Step};
 use crate::wire::cloud::read_batch;
 
 /// What has been counted so far.
@@ -19,6 +19,12 @@ pub(super) struct Counts {
     pub(super) delivered: u64,
     /// Codes that came to the broker again.
     pub(super) repeated: u64,
+    /// Products that really fell.
+    pub(super) fell: u64,
+    /// Products that the journal knows to have fallen.
+    pub(super) dispensed: u64,
+    /// Orders in the machine.
+    pub(super) ordered: u64,
     /// Events on disk that the broker has not acknowledged.
     pub(super) backlog: u64,
 }
@@ -29,6 +35,9 @@ pub(super) struct Tally {
     journal: Journal,
     row: Row,
     stored: u64,
+    dispatched: u64,
+    ended: u64,
+    dispensed: u64,
     delivered: BTreeSet<String>,
     repeated: u64,
 }
@@ -37,11 +46,12 @@ impl Tally {
     pub(super) fn new(journal: Journal) -> Self {
         // A directory that was used before holds the codes of another story.
         let row = journal.head().borrow().row;
-        Self { journal, row, stored: 0, delivered: BTreeSet::new(), repeated: 0 }
+        let (stored, dispatched, ended, dispensed) = (0, 0, 0, 0);
+        Self { journal, row, stored, dispatched, ended, dispensed, delivered: BTreeSet::new(), repeated: 0 }
     }
 
     /// Looks everywhere.
-    pub(super) async fn count(&mut self, scanner: &Knobs, broker: &Broker) -> anyhow::Result<Counts> {
+    pub(super) async fn count(&mut self, scanner: &Knobs, broker: &Broker, fell: u64) -> anyhow::Result<Counts> {
         self.read_journal().await?;
         self.read_broker(broker)?;
         Ok(Counts {
@@ -49,6 +59,9 @@ impl Tally {
             stored: self.stored,
             delivered: self.delivered.len() as u64,
             repeated: self.repeated,
+            fell,
+            dispensed: self.dispensed,
+            ordered: self.dispatched.saturating_sub(self.ended),
             backlog: self.journal.stats().await?.unsent(),
         })
     }
@@ -58,8 +71,21 @@ impl Tally {
             let events = self.journal.after(self.row, 1000).await?;
             let Some(last) = events.last() else { return Ok(()) };
             self.row = last.row;
-            let codes = events.iter().filter(|event| is_code(&event.draft.body)).count();
-            self.stored += codes as u64;
+            for event in events {
+                self.note(&event.draft.body);
+            }
+        }
+    }
+
+    fn note(&mut self, body: &Body) {
+        match body {
+            Body::Observed(Observation::Code(_)) => self.stored += 1,
+            Body::Observed(Observation::Sale(step)) => {
+                self.dispatched += u64::from(step.step == Step::Dispatched);
+                self.ended += u64::from(step.step.is_result());
+                self.dispensed += u64::from(step.step == Step::Dispensed);
+            }
+            _ => {}
         }
     }
 
@@ -74,8 +100,4 @@ impl Tally {
         }
         Ok(())
     }
-}
-
-fn is_code(body: &Body) -> bool {
-    matches!(body, Body::Observed(Observation::Code(_)))
 }
