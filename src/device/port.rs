@@ -210,7 +210,12 @@ impl Port {
 
     /// Settles every action that a failed driver had taken and not finished. Of an order the next run finds out what
     /// became of it, if the driver can (`recovers`); of everything else nobody can know whether it was done.
+    ///
+    /// What the run has said and the queue to the journal had no room for goes on its way first.
     pub async fn abandon(&mut self, recovers: bool) -> Result<(), DriverError> {
+        while self.is_behind() {
+            self.catch_up().await?;
+        }
         while let Some((command, action)) = self.taken.first_key_value().map(|(c, a)| (c.clone(), a.clone())) {
             match action.order() {
                 Some(order) if recovers => {
@@ -247,13 +252,41 @@ mod tests {
     use crate::observe::{Board, Conditions, Metrics};
     use crate::types::{Action, Timestamp};
 
-    #[tokio::test(start_paused = true)]
-    async fn what_waits_for_a_device_that_is_taken_away_is_refused_even_if_it_is_just_being_handed_over() {
+    fn ports() -> (Port, PortEnds, Clock) {
         let clock = Clock::manual(Timestamp::from_unix_ms(0), 1);
         let conditions = Conditions::new(clock.clone());
         let device = DeviceId::new("scanner-1").unwrap();
         let scope = DeviceScope::new(device, clock.clone(), conditions, Metrics::default(), Board::default());
-        let (mut port, mut ends) = port(scope, clock.clone(), CancellationToken::new());
+        let (port, ends) = port(scope, clock.clone(), CancellationToken::new());
+        (port, ends, clock)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_run_had_said_reaches_the_journal_after_its_end_however_full_the_queue_was() {
+        let (mut port, mut ends, _) = ports();
+        let many = limits::OBSERVATIONS + 9;
+        let outcome = |number| Outcome { command: CommandId::new(&format!("c-{number}")).unwrap(), ended: Ended::Done };
+        for number in 0..many {
+            port.say(Observation::Ended(outcome(number))).unwrap();
+        }
+        assert!(port.is_behind());
+        let reader = async {
+            let mut read = Vec::new();
+            while read.len() < many {
+                read.push(ends.observed.recv().await.unwrap().body);
+            }
+            read
+        };
+        let (settled, read) = tokio::join!(port.abandon(true), reader);
+        settled.unwrap();
+        let said: Vec<_> = (0..many).map(|number| Body::Observed(Observation::Ended(outcome(number)))).collect();
+        assert_eq!(read, said);
+        assert!(!port.is_behind());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_device_that_is_taken_away_is_refused_even_if_it_is_just_being_handed_over() {
+        let (mut port, mut ends, clock) = ports();
         let assigned = |id: &str| Assigned {
             command: CommandId::new(id).unwrap(),
             action: Action::ScanTrigger { on: true },
