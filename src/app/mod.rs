@@ -45,7 +45,7 @@ use trial::{Desk, Plan};
 pub use build::AppError;
 pub use diagnostics::{Versions, masked};
 pub use line::uplink_settings;
-pub use requests::{NoRequest, SaleResolution};
+pub use requests::SaleResolution;
 
 /// Bound of the last step of going down but the journal's; the others stand beside what they bound.
 const CORE_STOP: Duration = Duration::from_secs(3);

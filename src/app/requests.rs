@@ -53,7 +53,7 @@ struct Written {
 /// A file that is no request, and why.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
-pub struct NoRequest(String);
+struct NoRequest(String);
 
 impl SaleResolution {
     /// Whether a name is one: 1 to 64 characters, no control characters.

@@ -11,6 +11,7 @@
 pub mod cloud;
 pub mod coupon;
 pub mod dot11;
+pub mod framer;
 pub mod mdb;
 mod noise;
 pub mod pcap;

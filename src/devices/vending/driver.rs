@@ -17,7 +17,7 @@ use crate::wire::zdm8::{Zdm8Machine, Zdm8Settings};
 
 /// What a machine speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(crate) enum Speech {
     Vmc(VmcSettings),
     Mdb(MdbSettings),
     Zdm8(Zdm8Settings),
@@ -28,7 +28,7 @@ pub(super) enum Dialect {
 pub(super) struct Profile {
     pub(super) path: PathBuf,
     pub(super) line: TtySettings,
-    pub(super) dialect: Dialect,
+    pub(super) speech: Speech,
     pub(super) shop: Shop,
 }
 
@@ -46,18 +46,18 @@ impl VendingDevice {
     }
 
     async fn drive(&self, port: &mut Port) -> Result<(), DriverError> {
-        let Profile { path, line, dialect, .. } = &self.profile;
+        let Profile { path, line, speech, .. } = &self.profile;
         let opened = attach(port, Condition::TtyMissing, || open_tty(path, *line)).await;
         let Some(line) = opened else { return Ok(()) };
         let now = port.clock.now();
-        match dialect {
-            Dialect::Vmc(settings) => {
+        match speech {
+            Speech::Vmc(settings) => {
                 // Another number at each start, so that the machine does not take our first command for a repetition.
                 let [pack_before, ..] = *port.clock.random_uuid().as_bytes();
                 self.speak(VmcMachine::new(settings.clone(), pack_before, now), line, port).await
             }
-            Dialect::Mdb(settings) => self.speak(MdbMachine::new(settings.clone(), now), line, port).await,
-            Dialect::Zdm8(settings) => self.speak(Zdm8Machine::new(settings.clone(), now), line, port).await,
+            Speech::Mdb(settings) => self.speak(MdbMachine::new(settings.clone(), now), line, port).await,
+            Speech::Zdm8(settings) => self.speak(Zdm8Machine::new(settings.clone(), now), line, port).await,
         }
     }
 
@@ -79,15 +79,15 @@ impl Device for VendingDevice {
     }
 
     fn can(&self) -> &'static [ActionKind] {
-        match &self.profile.dialect {
-            Dialect::Vmc(_) => {
+        match &self.profile.speech {
+            Speech::Vmc(_) => {
                 &[ActionKind::Dispense, ActionKind::Recover, ActionKind::JamClear, ActionKind::StockWrite]
             }
-            Dialect::Mdb(MdbSettings { role: Role::Slave, .. }) => {
+            Speech::Mdb(MdbSettings { role: Role::Slave, .. }) => {
                 &[ActionKind::Dispense, ActionKind::Approve, ActionKind::Deny, ActionKind::Recover]
             }
-            Dialect::Mdb(MdbSettings { role: Role::Master, .. }) => &[ActionKind::Charge, ActionKind::ChargeEnd],
-            Dialect::Zdm8(_) => &[ActionKind::Dispense, ActionKind::Recover],
+            Speech::Mdb(MdbSettings { role: Role::Master, .. }) => &[ActionKind::Charge, ActionKind::ChargeEnd],
+            Speech::Zdm8(_) => &[ActionKind::Dispense, ActionKind::Recover],
         }
     }
 

@@ -1,27 +1,25 @@
 //! MDB through a text adapter: facts, settings, kind.
 
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::driver::{Dialect, Profile, VendingDevice};
-use super::interpreter::Shop;
-use super::settings::{BAUD, LINE_MS, MACHINE_MS, currency, line, ranges};
-use crate::device::{Checks, Device, DeviceKind, RawDevice, Schemas, milliseconds};
-use crate::types::Diagnostic;
+use super::driver::Speech;
+use super::kind::{Dialect, VendingKind};
+use super::settings::{BAUD, LINE_MS, MACHINE_MS, ranges};
+use crate::device::{Checks, Section, milliseconds};
 use crate::wire::mdb::{MdbSettings, Role};
 
 /// `vending.mdb`.
-pub(crate) static MDB: MdbKind = MdbKind;
+pub(crate) static MDB: VendingKind<Mdb> = VendingKind::new();
 
 /// Machines and card readers behind an adapter.
-#[derive(Debug)]
-pub(crate) struct MdbKind;
+pub(crate) struct Mdb;
 
 /// Facts of an adapter's profile.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawFacts {
+pub(crate) struct RawFacts {
     /// Speed of the adapter's line, in baud. Eight data bits, no parity, one stop bit.
     #[schemars(with = "u32", range(min = 300, max = 4_000_000))]
     baud: Spanned<u32>,
@@ -48,7 +46,7 @@ struct RawFacts {
 /// Settings of a machine behind an adapter: this shop's choices.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawSettings {
+pub(crate) struct RawSettings {
     /// Currency of the machine's prices: three letters after ISO 4217.
     #[schemars(with = "String")]
     currency: Spanned<String>,
@@ -76,65 +74,51 @@ enum RawRole {
     Master,
 }
 
-impl DeviceKind for MdbKind {
-    fn name(&self) -> &'static str {
-        "vending.mdb"
+impl Dialect for Mdb {
+    type Facts = RawFacts;
+    type Settings = RawSettings;
+    const KIND: &'static str = "vending.mdb";
+    const PROFILE: &'static [(&'static str, &'static str)] =
+        &[("vending/mdb-qibixx", include_str!("../../../device-profiles/vending/mdb-qibixx.toml"))];
+
+    fn check_facts(checks: &mut Checks, section: &Section<'_>, facts: &RawFacts) {
+        let numbers = [
+            ("baud", Some(&facts.baud), BAUD),
+            ("line_gap_ms", Some(&facts.line_gap_ms), LINE_MS),
+            ("answer_timeout_ms", Some(&facts.answer_timeout_ms), LINE_MS),
+            ("retry_interval_ms", Some(&facts.retry_interval_ms), MACHINE_MS),
+            ("selection_timeout_ms", Some(&facts.selection_timeout_ms), MACHINE_MS),
+            ("decision_timeout_ms", Some(&facts.decision_timeout_ms), MACHINE_MS),
+            ("vend_timeout_ms", Some(&facts.vend_timeout_ms), MACHINE_MS),
+        ];
+        ranges(checks, section, &numbers);
     }
 
-    fn schemas(&self) -> Schemas {
-        Schemas { facts: schema_for!(RawFacts), settings: schema_for!(RawSettings) }
-    }
-
-    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
-        &[("vending/mdb-qibixx", include_str!("../../../device-profiles/vending/mdb-qibixx.toml"))]
-    }
-
-    fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
-        let profile = profile(&raw)?;
-        Ok(Box::new(VendingDevice::new(raw.id, raw.endpoint, profile)))
-    }
-}
-
-fn profile(raw: &RawDevice<'_>) -> Result<Profile, Vec<Diagnostic>> {
-    let mut checks = Checks::default();
-    let path = checks.path(raw, "serial");
-    let facts: Option<RawFacts> = checks.read(&raw.facts);
-    let settings: Option<RawSettings> = checks.read(&raw.settings);
-    if let Some(facts) = &facts {
-        check(&mut checks, raw, facts);
-    }
-    let currency = settings.as_ref().and_then(|settings| {
+    fn check_settings(checks: &mut Checks, section: &Section<'_>, settings: &RawSettings) {
         let numbers = [
             ("decimals", settings.decimals.as_ref(), 0..=4),
             ("selection_timeout_ms", settings.selection_timeout_ms.as_ref(), MACHINE_MS),
             ("vend_timeout_ms", settings.vend_timeout_ms.as_ref(), MACHINE_MS),
         ];
-        ranges(&mut checks, &raw.settings, &numbers);
-        currency(&mut checks, &raw.settings, &settings.currency)
-    });
-    match (path, facts, settings, currency) {
-        (Some(path), Some(facts), Some(settings), Some(currency)) if checks.passed() => Ok(Profile {
-            path,
-            line: line(&facts.baud),
-            dialect: Dialect::Mdb(mdb_settings(&facts, &settings)),
-            // The bus knows no order that asks for the drop sensor.
-            shop: Shop { currency, drop_sensor: false },
-        }),
-        _ => Err(checks.mistakes()),
+        ranges(checks, section, &numbers);
     }
-}
 
-fn check(checks: &mut Checks, raw: &RawDevice<'_>, facts: &RawFacts) {
-    let numbers = [
-        ("baud", Some(&facts.baud), BAUD),
-        ("line_gap_ms", Some(&facts.line_gap_ms), LINE_MS),
-        ("answer_timeout_ms", Some(&facts.answer_timeout_ms), LINE_MS),
-        ("retry_interval_ms", Some(&facts.retry_interval_ms), MACHINE_MS),
-        ("selection_timeout_ms", Some(&facts.selection_timeout_ms), MACHINE_MS),
-        ("decision_timeout_ms", Some(&facts.decision_timeout_ms), MACHINE_MS),
-        ("vend_timeout_ms", Some(&facts.vend_timeout_ms), MACHINE_MS),
-    ];
-    ranges(checks, &raw.facts, &numbers);
+    fn currency(settings: &RawSettings) -> &Spanned<String> {
+        &settings.currency
+    }
+
+    fn baud(facts: &RawFacts) -> &Spanned<u32> {
+        &facts.baud
+    }
+
+    fn drop_sensor(_facts: &RawFacts, _settings: &RawSettings) -> bool {
+        // The bus knows no order that asks for it.
+        false
+    }
+
+    fn speech(facts: &RawFacts, settings: &RawSettings) -> Speech {
+        Speech::Mdb(mdb_settings(facts, settings))
+    }
 }
 
 fn mdb_settings(facts: &RawFacts, settings: &RawSettings) -> MdbSettings {

@@ -13,6 +13,7 @@
 
 mod driver;
 mod interpreter;
+mod kind;
 mod mdb;
 mod settings;
 mod vmc;

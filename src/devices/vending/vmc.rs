@@ -1,27 +1,25 @@
 //! FA FB machines: facts, settings, kind.
 
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::driver::{Dialect, Profile, VendingDevice};
-use super::interpreter::Shop;
-use super::settings::{BAUD, LINE_MS, MACHINE_MS, currency, line, ranges};
-use crate::device::{Checks, Device, DeviceKind, RawDevice, Schemas, milliseconds};
-use crate::types::Diagnostic;
+use super::driver::Speech;
+use super::kind::{Dialect, VendingKind};
+use super::settings::{BAUD, LINE_MS, MACHINE_MS, ranges};
+use crate::device::{Checks, Section, milliseconds};
 use crate::wire::vmc::VmcSettings;
 
 /// `vending.vmc`.
-pub(crate) static VMC: VmcKind = VmcKind;
+pub(crate) static VMC: VendingKind<Vmc> = VendingKind::new();
 
 /// Machines that speak FA FB.
-#[derive(Debug)]
-pub(crate) struct VmcKind;
+pub(crate) struct Vmc;
 
 /// Facts of an FA FB machine's profile.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawFacts {
+pub(crate) struct RawFacts {
     /// Speed of the line, in baud. Eight data bits, no parity, one stop bit.
     #[schemars(with = "u32", range(min = 300, max = 4_000_000))]
     baud: Spanned<u32>,
@@ -55,7 +53,7 @@ struct RawFacts {
 /// Settings of an FA FB machine: this shop's choices.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawSettings {
+pub(crate) struct RawSettings {
     /// Currency of the machine's prices: three letters after ISO 4217.
     #[schemars(with = "String")]
     currency: Spanned<String>,
@@ -68,61 +66,47 @@ struct RawSettings {
     dispense_timeout_ms: Option<Spanned<u32>>,
 }
 
-impl DeviceKind for VmcKind {
-    fn name(&self) -> &'static str {
-        "vending.vmc"
+impl Dialect for Vmc {
+    type Facts = RawFacts;
+    type Settings = RawSettings;
+    const KIND: &'static str = "vending.vmc";
+    const PROFILE: &'static [(&'static str, &'static str)] =
+        &[("vending/xy-vmc", include_str!("../../../device-profiles/vending/xy-vmc.toml"))];
+
+    fn check_facts(checks: &mut Checks, section: &Section<'_>, facts: &RawFacts) {
+        let numbers = [
+            ("baud", Some(&facts.baud), BAUD),
+            ("poll_interval_ms", Some(&facts.poll_interval_ms), LINE_MS),
+            ("frame_gap_ms", Some(&facts.frame_gap_ms), LINE_MS),
+            ("silent_after_ms", Some(&facts.silent_after_ms), MACHINE_MS),
+            ("check_timeout_ms", Some(&facts.check_timeout_ms), MACHINE_MS),
+            ("dispense_timeout_ms", Some(&facts.dispense_timeout_ms), MACHINE_MS),
+            ("dispense_limit_ms", Some(&facts.dispense_limit_ms), MACHINE_MS),
+            ("status_interval_ms", Some(&facts.status_interval_ms), MACHINE_MS),
+        ];
+        ranges(checks, section, &numbers);
     }
 
-    fn schemas(&self) -> Schemas {
-        Schemas { facts: schema_for!(RawFacts), settings: schema_for!(RawSettings) }
-    }
-
-    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
-        &[("vending/xy-vmc", include_str!("../../../device-profiles/vending/xy-vmc.toml"))]
-    }
-
-    fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
-        let profile = profile(&raw)?;
-        Ok(Box::new(VendingDevice::new(raw.id, raw.endpoint, profile)))
-    }
-}
-
-fn profile(raw: &RawDevice<'_>) -> Result<Profile, Vec<Diagnostic>> {
-    let mut checks = Checks::default();
-    let path = checks.path(raw, "serial");
-    let facts: Option<RawFacts> = checks.read(&raw.facts);
-    let settings: Option<RawSettings> = checks.read(&raw.settings);
-    if let Some(facts) = &facts {
-        check(&mut checks, raw, facts);
-    }
-    let currency = settings.as_ref().and_then(|settings| {
+    fn check_settings(checks: &mut Checks, section: &Section<'_>, settings: &RawSettings) {
         let timeout = settings.dispense_timeout_ms.as_ref();
-        ranges(&mut checks, &raw.settings, &[("dispense_timeout_ms", timeout, MACHINE_MS)]);
-        currency(&mut checks, &raw.settings, &settings.currency)
-    });
-    match (path, facts, settings, currency) {
-        (Some(path), Some(facts), Some(settings), Some(currency)) if checks.passed() => Ok(Profile {
-            path,
-            line: line(&facts.baud),
-            dialect: Dialect::Vmc(vmc_settings(&facts, &settings)),
-            shop: Shop { currency, drop_sensor: settings.drop_sensor.unwrap_or(facts.drop_sensor) },
-        }),
-        _ => Err(checks.mistakes()),
+        ranges(checks, section, &[("dispense_timeout_ms", timeout, MACHINE_MS)]);
     }
-}
 
-fn check(checks: &mut Checks, raw: &RawDevice<'_>, facts: &RawFacts) {
-    let numbers = [
-        ("baud", Some(&facts.baud), BAUD),
-        ("poll_interval_ms", Some(&facts.poll_interval_ms), LINE_MS),
-        ("frame_gap_ms", Some(&facts.frame_gap_ms), LINE_MS),
-        ("silent_after_ms", Some(&facts.silent_after_ms), MACHINE_MS),
-        ("check_timeout_ms", Some(&facts.check_timeout_ms), MACHINE_MS),
-        ("dispense_timeout_ms", Some(&facts.dispense_timeout_ms), MACHINE_MS),
-        ("dispense_limit_ms", Some(&facts.dispense_limit_ms), MACHINE_MS),
-        ("status_interval_ms", Some(&facts.status_interval_ms), MACHINE_MS),
-    ];
-    ranges(checks, &raw.facts, &numbers);
+    fn currency(settings: &RawSettings) -> &Spanned<String> {
+        &settings.currency
+    }
+
+    fn baud(facts: &RawFacts) -> &Spanned<u32> {
+        &facts.baud
+    }
+
+    fn drop_sensor(facts: &RawFacts, settings: &RawSettings) -> bool {
+        settings.drop_sensor.unwrap_or(facts.drop_sensor)
+    }
+
+    fn speech(facts: &RawFacts, settings: &RawSettings) -> Speech {
+        Speech::Vmc(vmc_settings(facts, settings))
+    }
 }
 
 fn vmc_settings(facts: &RawFacts, settings: &RawSettings) -> VmcSettings {

@@ -1,27 +1,25 @@
 //! ZDM8 lane boards: facts, settings, kind.
 
-use schemars::{JsonSchema, schema_for};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::driver::{Dialect, Profile, VendingDevice};
-use super::interpreter::Shop;
-use super::settings::{BAUD, LINE_MS, MACHINE_MS, currency, line, ranges};
-use crate::device::{Checks, Device, DeviceKind, RawDevice, Schemas, milliseconds};
-use crate::types::Diagnostic;
+use super::driver::Speech;
+use super::kind::{Dialect, VendingKind};
+use super::settings::{BAUD, LINE_MS, MACHINE_MS, ranges};
+use crate::device::{Checks, Section, milliseconds};
 use crate::wire::zdm8::{LaneType, StateCodes, Zdm8Settings};
 
 /// `vending.zdm8`.
-pub(crate) static ZDM8: Zdm8Kind = Zdm8Kind;
+pub(crate) static ZDM8: VendingKind<Zdm8> = VendingKind::new();
 
 /// Lane boards.
-#[derive(Debug)]
-pub(crate) struct Zdm8Kind;
+pub(crate) struct Zdm8;
 
 /// Facts of a lane board's profile.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawFacts {
+pub(crate) struct RawFacts {
     /// Speed of the line, in baud. Eight data bits, no parity, one stop bit.
     #[schemars(with = "u32", range(min = 300, max = 4_000_000))]
     baud: Spanned<u32>,
@@ -76,7 +74,7 @@ struct RawStates {
 /// Settings of a lane board: this shop's choices.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawSettings {
+pub(crate) struct RawSettings {
     /// Currency of the machine's prices: three letters after ISO 4217.
     #[schemars(with = "String")]
     currency: Spanned<String>,
@@ -104,71 +102,57 @@ enum RawLaneType {
     Timed,
 }
 
-impl DeviceKind for Zdm8Kind {
-    fn name(&self) -> &'static str {
-        "vending.zdm8"
+impl Dialect for Zdm8 {
+    type Facts = RawFacts;
+    type Settings = RawSettings;
+    const KIND: &'static str = "vending.zdm8";
+    const PROFILE: &'static [(&'static str, &'static str)] =
+        &[("vending/zdm8", include_str!("../../../device-profiles/vending/zdm8.toml"))];
+
+    fn check_facts(checks: &mut Checks, section: &Section<'_>, facts: &RawFacts) {
+        let numbers = [
+            ("baud", Some(&facts.baud), BAUD),
+            ("address", Some(&facts.address), 1..=247),
+            ("frame_gap_ms", Some(&facts.frame_gap_ms), LINE_MS),
+            ("reply_timeout_ms", Some(&facts.reply_timeout_ms), LINE_MS),
+            ("turnaround_ms", Some(&facts.turnaround_ms), LINE_MS),
+            ("poll_interval_ms", Some(&facts.poll_interval_ms), LINE_MS),
+            ("start_timeout_ms", Some(&facts.start_timeout_ms), LINE_MS),
+            ("dispense_timeout_ms", Some(&facts.dispense_timeout_ms), MACHINE_MS),
+            ("status_interval_ms", Some(&facts.status_interval_ms), MACHINE_MS),
+        ];
+        ranges(checks, section, &numbers);
+        let RawStates { idle, busy, success, failed } = facts.states;
+        let states = [idle, busy, success, failed];
+        if (1..states.len()).any(|place| states[..place].contains(&states[place])) {
+            let help = "give each state its own code, from the table in the board's manual";
+            let message = "two of the board's states have one code".to_owned();
+            checks.add(section, section.span.clone(), "invalid-value", (message, help));
+        }
     }
 
-    fn schemas(&self) -> Schemas {
-        Schemas { facts: schema_for!(RawFacts), settings: schema_for!(RawSettings) }
-    }
-
-    fn profiles(&self) -> &'static [(&'static str, &'static str)] {
-        &[("vending/zdm8", include_str!("../../../device-profiles/vending/zdm8.toml"))]
-    }
-
-    fn configure(&self, raw: RawDevice<'_>) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
-        let profile = profile(&raw)?;
-        Ok(Box::new(VendingDevice::new(raw.id, raw.endpoint, profile)))
-    }
-}
-
-fn profile(raw: &RawDevice<'_>) -> Result<Profile, Vec<Diagnostic>> {
-    let mut checks = Checks::default();
-    let path = checks.path(raw, "serial");
-    let facts: Option<RawFacts> = checks.read(&raw.facts);
-    let settings: Option<RawSettings> = checks.read(&raw.settings);
-    if let Some(facts) = &facts {
-        check(&mut checks, raw, facts);
-    }
-    let currency = settings.as_ref().and_then(|settings| {
+    fn check_settings(checks: &mut Checks, section: &Section<'_>, settings: &RawSettings) {
         let numbers = [
             ("address", settings.address.as_ref(), 1..=247),
             ("dispense_timeout_ms", settings.dispense_timeout_ms.as_ref(), MACHINE_MS),
         ];
-        ranges(&mut checks, &raw.settings, &numbers);
-        currency(&mut checks, &raw.settings, &settings.currency)
-    });
-    match (path, facts, settings, currency) {
-        (Some(path), Some(facts), Some(settings), Some(currency)) if checks.passed() => Ok(Profile {
-            path,
-            line: line(&facts.baud),
-            dialect: Dialect::Zdm8(board_settings(&facts, &settings)),
-            shop: Shop { currency, drop_sensor: settings.drop_sensor.unwrap_or(facts.drop_sensor) },
-        }),
-        _ => Err(checks.mistakes()),
+        ranges(checks, section, &numbers);
     }
-}
 
-fn check(checks: &mut Checks, raw: &RawDevice<'_>, facts: &RawFacts) {
-    let numbers = [
-        ("baud", Some(&facts.baud), BAUD),
-        ("address", Some(&facts.address), 1..=247),
-        ("frame_gap_ms", Some(&facts.frame_gap_ms), LINE_MS),
-        ("reply_timeout_ms", Some(&facts.reply_timeout_ms), LINE_MS),
-        ("turnaround_ms", Some(&facts.turnaround_ms), LINE_MS),
-        ("poll_interval_ms", Some(&facts.poll_interval_ms), LINE_MS),
-        ("start_timeout_ms", Some(&facts.start_timeout_ms), LINE_MS),
-        ("dispense_timeout_ms", Some(&facts.dispense_timeout_ms), MACHINE_MS),
-        ("status_interval_ms", Some(&facts.status_interval_ms), MACHINE_MS),
-    ];
-    ranges(checks, &raw.facts, &numbers);
-    let RawStates { idle, busy, success, failed } = facts.states;
-    let states = [idle, busy, success, failed];
-    if (1..states.len()).any(|place| states[..place].contains(&states[place])) {
-        let help = "give each state its own code, from the table in the board's manual";
-        let message = "two of the board's states have one code".to_owned();
-        checks.add(&raw.facts, raw.facts.span.clone(), "invalid-value", (message, help));
+    fn currency(settings: &RawSettings) -> &Spanned<String> {
+        &settings.currency
+    }
+
+    fn baud(facts: &RawFacts) -> &Spanned<u32> {
+        &facts.baud
+    }
+
+    fn drop_sensor(facts: &RawFacts, settings: &RawSettings) -> bool {
+        settings.drop_sensor.unwrap_or(facts.drop_sensor)
+    }
+
+    fn speech(facts: &RawFacts, settings: &RawSettings) -> Speech {
+        Speech::Zdm8(board_settings(facts, settings))
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::lanes::{Mechanics, Turned};
 use super::{Do, Setup, Truth};
-use crate::wire::vmc::{Frame, Framer, Message, Piece, RESENDS, Status, code};
+use crate::wire::framer::{Framer, Piece};
+use crate::wire::vmc::{Frame, Message, RESENDS, Status, code, framer};
 use crate::wire::{Input, Machine, Output};
 
 /// How often it polls, or says something instead.
@@ -30,7 +31,7 @@ struct Said {
 #[derive(Debug)]
 pub struct XySim {
     mechanics: Mechanics,
-    framer: Framer,
+    framer: Framer<Frame>,
     next_turn: Instant,
     /// When the last poll or message was said, until it is answered.
     unanswered_since: Option<Instant>,
@@ -48,7 +49,7 @@ impl XySim {
     pub fn new(setup: Setup, now: Instant) -> Self {
         let mut sim = Self {
             mechanics: Mechanics::new(setup),
-            framer: Framer::new(Duration::from_millis(50), now),
+            framer: framer(Duration::from_millis(50), now),
             next_turn: now,
             unanswered_since: None,
             pack: 0,
@@ -103,7 +104,7 @@ impl XySim {
         }
     }
 
-    fn piece(&mut self, now: Instant, piece: Piece) {
+    fn piece(&mut self, now: Instant, piece: Piece<Frame>) {
         let Piece::Frame(frame) = piece else { return };
         if let Some(since) = self.unanswered_since.take() {
             let after = now.saturating_duration_since(since);

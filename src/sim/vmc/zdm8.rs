@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::lanes::Mechanics;
 use super::{Do, Setup, Truth};
-use crate::wire::zdm8::{
-    CLIMATE, DISPENSE, DOOR, Framer, HARDWARE, Piece, Reply, Request, SOFTWARE, STATE, StateCodes,
-};
+use crate::wire::framer::{Framer, Piece};
+use crate::wire::zdm8::{CLIMATE, DISPENSE, DOOR, HARDWARE, Reply, Request, SOFTWARE, STATE, StateCodes};
 use crate::wire::{Input, Machine, Output};
 
 const ADDRESS: u8 = 1;
@@ -39,7 +38,7 @@ impl Zdm8Sim {
     pub fn new(setup: Setup, now: Instant) -> Self {
         Self {
             mechanics: Mechanics::new(setup),
-            framer: Framer::new(Request::parse, ADDRESS, Duration::from_millis(50), now),
+            framer: Request::framer(ADDRESS, Duration::from_millis(50), now),
             codes: StateCodes::default(),
             result: None,
             result_at: now,
@@ -130,7 +129,7 @@ impl Machine for Zdm8Sim {
             Input::Tick => self.framer.tick(now, |piece| pieces.push(piece)),
         }
         for piece in pieces {
-            if let Piece::Message(request) = piece {
+            if let Piece::Frame(request) = piece {
                 self.request(now, &request);
             }
         }

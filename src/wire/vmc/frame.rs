@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::code;
 use super::limits::{FRAME_BYTES, KNOWN_PAYLOAD_BYTES, PAYLOAD_BYTES};
+use crate::wire::framer::{Framer, Parsed};
 
 const HEADER: [u8; 2] = [0xfa, 0xfb];
 
@@ -42,19 +43,8 @@ fn xor(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |check, byte| check ^ byte)
 }
 
-/// What stands at the beginning of some bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
-    /// A frame, and how many bytes it takes.
-    Whole(Frame, usize),
-    /// A frame may be beginning.
-    Incomplete,
-    /// Nothing that could become a frame.
-    No,
-}
-
 /// Looks for one frame at the very beginning.
-pub fn parse(bytes: &[u8]) -> Parsed {
+pub fn parse(bytes: &[u8]) -> Parsed<Frame> {
     let known = bytes.len().min(HEADER.len());
     if bytes[..known] != HEADER[..known] {
         return Parsed::No;
@@ -86,83 +76,9 @@ fn longest(command: u8) -> usize {
     }
 }
 
-/// Something found on the line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// A frame.
-    Frame(Frame),
-    /// So many bytes that belong to no frame.
-    Noise(u64),
-}
-
-/// Cuts the stream into frames, and finds the next frame after anything else.
-///
-/// A frame that has begun and does not go on for [`Framer::new`]'s gap is given up, and what it had swallowed is
-/// looked through again. At most one frame's length of bytes is ever kept.
-#[derive(Debug)]
-pub struct Framer {
-    gap: Duration,
-    bytes: Vec<u8>,
-    last_byte: Instant,
-}
-
-impl Framer {
-    /// `gap`: how long a frame may pause.
-    pub fn new(gap: Duration, now: Instant) -> Self {
-        Self { gap, bytes: Vec::with_capacity(FRAME_BYTES), last_byte: now }
-    }
-
-    /// Takes bytes and gives what they complete.
-    pub fn push(&mut self, now: Instant, bytes: &[u8], mut found: impl FnMut(Piece)) {
-        if !bytes.is_empty() {
-            self.last_byte = now;
-        }
-        for chunk in bytes.chunks(FRAME_BYTES) {
-            self.bytes.extend(chunk);
-            self.cut(&mut found);
-        }
-    }
-
-    /// Gives up what has not gone on for too long.
-    pub fn tick(&mut self, now: Instant, mut found: impl FnMut(Piece)) {
-        while self.deadline().is_some_and(|at| now >= at) {
-            self.bytes.remove(0);
-            found(Piece::Noise(1));
-            self.cut(&mut found);
-        }
-    }
-
-    /// When [`Framer::tick`] is wanted.
-    pub fn deadline(&self) -> Option<Instant> {
-        (!self.bytes.is_empty()).then(|| self.last_byte + self.gap)
-    }
-
-    fn cut(&mut self, found: &mut impl FnMut(Piece)) {
-        let mut at = 0;
-        let mut noise = 0;
-        while at < self.bytes.len() {
-            match parse(&self.bytes[at..]) {
-                Parsed::Whole(frame, length) => {
-                    say_noise(&mut noise, found);
-                    found(Piece::Frame(frame));
-                    at += length;
-                }
-                Parsed::Incomplete => break,
-                Parsed::No => {
-                    noise += 1;
-                    at += 1;
-                }
-            }
-        }
-        say_noise(&mut noise, found);
-        self.bytes.drain(..at);
-    }
-}
-
-fn say_noise(noise: &mut u64, found: &mut impl FnMut(Piece)) {
-    if *noise > 0 {
-        found(Piece::Noise(std::mem::take(noise)));
-    }
+/// Cuts the line's bytes into frames; `gap`: how long one may pause.
+pub fn framer(gap: Duration, now: Instant) -> Framer<Frame> {
+    Framer::new(parse, FRAME_BYTES, gap, now)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::limits::FRAME_BYTES;
-use super::{Message, Parsed, Piece, VmcMachine, VmcSettings, parse};
+use super::{Frame, Message, VmcMachine, VmcSettings, parse};
+use crate::wire::framer::{Parsed, Piece};
 use crate::wire::vend;
 
 /// Frames: what parses is as long as it says, encodes to the same bytes, and means something that says itself again.
@@ -19,9 +20,9 @@ pub fn fuzz_frames(start: Instant, data: &[u8]) -> usize {
         let again = Message::decode(&again).map(|decoded| decoded.message);
         assert_eq!(again, Ok(decoded.message));
     }
-    let mut framer = super::Framer::new(Duration::from_millis(50), start);
+    let mut framer = super::framer(Duration::from_millis(50), start);
     let (mut bytes, mut frames) = (0, 0);
-    let mut count = |piece: Piece| match piece {
+    let mut count = |piece: Piece<Frame>| match piece {
         Piece::Noise(noise) => bytes += noise,
         Piece::Frame(frame) => {
             bytes += frame.encode().len() as u64;

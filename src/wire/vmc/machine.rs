@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use super::code;
-use super::frame::{Frame, Framer, Piece};
+use super::frame::{Frame, framer};
 use super::job::{Job, Patience, Phase, verdict};
 use super::limits::{RESTART_POLLS, SYNC_WITHIN, SYNCS};
 use super::link::Link;
 use super::message::Message;
 use super::words;
 use crate::types::{CommandId, Ended, Reason, Tally};
+use crate::wire::framer::{Framer, Piece};
 use crate::wire::vend::{Board, Dispense, Heard, Unclaimed, VendAction};
 use crate::wire::{Input, Machine, Output};
 
@@ -73,7 +74,7 @@ struct Clearing {
 #[derive(Debug)]
 pub struct VmcMachine {
     settings: VmcSettings,
-    framer: Framer,
+    framer: Framer<Frame>,
     link: Link,
     board: Board,
     job: Option<Job>,
@@ -101,7 +102,7 @@ impl VmcMachine {
     /// start keeps the machine from taking our first command for a repetition.
     pub fn new(settings: VmcSettings, pack_before: u8, now: Instant) -> Self {
         let mut machine = Self {
-            framer: Framer::new(settings.frame_gap, now),
+            framer: framer(settings.frame_gap, now),
             link: Link::new(pack_before),
             board: Board::default(),
             job: None,
@@ -198,7 +199,7 @@ impl VmcMachine {
         self.clearing = Some(Clearing { command, until, cleared: false });
     }
 
-    fn piece(&mut self, now: Instant, piece: Piece) -> Option<Due> {
+    fn piece(&mut self, now: Instant, piece: Piece<Frame>) -> Option<Due> {
         match piece {
             Piece::Noise(bytes) => {
                 self.board.noise(now, bytes);

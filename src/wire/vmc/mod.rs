@@ -42,7 +42,7 @@ mod machine;
 mod message;
 mod words;
 
-pub use frame::{Frame, Framer, Parsed, Piece, parse};
+pub use frame::{Frame, framer, parse};
 pub use fuzz::{fuzz_frames, fuzz_machine};
 pub use limits::{FRAME_BYTES, RESENDS};
 pub use machine::{VmcMachine, VmcSettings};

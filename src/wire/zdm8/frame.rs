@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::wire::framer::{Framer, Parsed};
+
 /// Most words that are read or written at once.
 pub(super) const WORDS: u8 = 4;
 /// Longest frame.
@@ -65,18 +67,13 @@ pub enum Reply {
     },
 }
 
-/// What stands at the beginning of some bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed<T> {
-    /// A message, and how many bytes it takes.
-    Whole(T, usize),
-    /// A message may be beginning.
-    Incomplete,
-    /// Nothing that could become a message.
-    No,
-}
-
 impl Request {
+    /// Cuts the line's bytes into questions; `gap`: how long one may pause. 3.5 characters are 4 ms at 9600 baud, adapters
+    /// add their own delays.
+    pub fn framer(address: u8, gap: Duration, now: Instant) -> Framer<Self> {
+        Framer::new(move |bytes| Self::parse(address, bytes), FRAME_BYTES, gap, now)
+    }
+
     /// The bytes on the line.
     pub fn encode(&self, address: u8) -> Vec<u8> {
         let mut bytes = vec![address];
@@ -121,6 +118,12 @@ impl Request {
 }
 
 impl Reply {
+    /// Cuts the line's bytes into answers; `gap`: how long one may pause. 3.5 characters are 4 ms at 9600 baud, adapters
+    /// add their own delays.
+    pub fn framer(address: u8, gap: Duration, now: Instant) -> Framer<Self> {
+        Framer::new(move |bytes| Self::parse(address, bytes), FRAME_BYTES, gap, now)
+    }
+
     /// The bytes on the line.
     pub fn encode(&self, address: u8) -> Vec<u8> {
         let mut bytes = vec![address];
@@ -173,90 +176,6 @@ fn checked<T>(bytes: &[u8], length: usize, read: impl FnOnce(&[u8]) -> Option<T>
         return Parsed::No;
     }
     read(body).map_or(Parsed::No, |message| Parsed::Whole(message, length))
-}
-
-/// Something found on the line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece<T> {
-    /// A message.
-    Message(T),
-    /// So many bytes that belong to none.
-    Noise(u64),
-}
-
-/// Cuts the stream into messages of one direction. What has begun and does not go on is given up, so that what it had
-/// swallowed is looked through again. At most one frame's length of bytes is kept.
-pub struct Framer<T> {
-    parse: fn(u8, &[u8]) -> Parsed<T>,
-    address: u8,
-    gap: Duration,
-    bytes: Vec<u8>,
-    last_byte: Instant,
-}
-
-impl<T> std::fmt::Debug for Framer<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Framer").field("address", &self.address).field("bytes", &self.bytes).finish_non_exhaustive()
-    }
-}
-
-impl<T> Framer<T> {
-    /// `gap`: how long a frame may pause. 3.5 characters are 4 ms at 9600 baud; adapters add their own delays.
-    pub fn new(parse: fn(u8, &[u8]) -> Parsed<T>, address: u8, gap: Duration, now: Instant) -> Self {
-        Self { parse, address, gap, bytes: Vec::with_capacity(FRAME_BYTES), last_byte: now }
-    }
-
-    /// Takes bytes and gives what they complete.
-    pub fn push(&mut self, now: Instant, bytes: &[u8], mut found: impl FnMut(Piece<T>)) {
-        if !bytes.is_empty() {
-            self.last_byte = now;
-        }
-        for chunk in bytes.chunks(FRAME_BYTES) {
-            self.bytes.extend(chunk);
-            self.cut(&mut found);
-        }
-    }
-
-    /// Gives up what has not gone on for too long.
-    pub fn tick(&mut self, now: Instant, mut found: impl FnMut(Piece<T>)) {
-        while self.deadline().is_some_and(|at| now >= at) {
-            self.bytes.remove(0);
-            found(Piece::Noise(1));
-            self.cut(&mut found);
-        }
-    }
-
-    /// When [`Framer::tick`] is wanted.
-    pub fn deadline(&self) -> Option<Instant> {
-        (!self.bytes.is_empty()).then(|| self.last_byte + self.gap)
-    }
-
-    fn cut(&mut self, found: &mut impl FnMut(Piece<T>)) {
-        let mut at = 0;
-        let mut noise = 0;
-        while at < self.bytes.len() {
-            match (self.parse)(self.address, &self.bytes[at..]) {
-                Parsed::Whole(message, length) => {
-                    say_noise(&mut noise, found);
-                    found(Piece::Message(message));
-                    at += length;
-                }
-                Parsed::Incomplete => break,
-                Parsed::No => {
-                    noise += 1;
-                    at += 1;
-                }
-            }
-        }
-        say_noise(&mut noise, found);
-        self.bytes.drain(..at);
-    }
-}
-
-fn say_noise<T>(noise: &mut u64, found: &mut impl FnMut(Piece<T>)) {
-    if *noise > 0 {
-        found(Piece::Noise(std::mem::take(noise)));
-    }
 }
 
 #[cfg(test)]

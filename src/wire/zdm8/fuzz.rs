@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{FRAME_BYTES, Parsed, Reply, Request, Zdm8Machine, Zdm8Settings};
+use super::{FRAME_BYTES, Reply, Request, Zdm8Machine, Zdm8Settings};
+use crate::wire::framer::Parsed;
 use crate::wire::vend;
 
 /// Frames: what parses is as long as it says and encodes to the same bytes.

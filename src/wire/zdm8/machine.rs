@@ -5,9 +5,10 @@ use std::convert::Infallible;
 use std::time::Instant;
 
 use super::board::{Ask, BoardState, Doing, Zdm8Settings, exception};
-use super::frame::{Framer, Piece, Reply};
+use super::frame::Reply;
 use super::job::{Job, Look, Step};
 use crate::types::{Climate, Ended, PartState, Reason, Tally};
+use crate::wire::framer::{Framer, Piece};
 use crate::wire::vend::{Board, Dispense, Heard, Unclaimed, VendAction};
 use crate::wire::{Input, Machine, Output, Showing, Way};
 
@@ -45,7 +46,7 @@ impl Zdm8Machine {
     /// The first question is ready to be polled.
     pub fn new(settings: Zdm8Settings, now: Instant) -> Self {
         let mut machine = Self {
-            framer: Framer::new(Reply::parse, settings.address, settings.frame_gap, now),
+            framer: Reply::framer(settings.address, settings.frame_gap, now),
             board: Board::default(),
             waiting: VecDeque::from([Ask::Hardware, Ask::Software, Ask::State, Ask::Climate, Ask::Door]),
             asked: None,
@@ -126,7 +127,7 @@ impl Zdm8Machine {
     fn piece(&mut self, now: Instant, piece: Piece<Reply>) {
         match piece {
             Piece::Noise(bytes) => self.board.noise(now, bytes),
-            Piece::Message(reply) => {
+            Piece::Frame(reply) => {
                 self.board.good();
                 self.reply(now, &reply);
             }

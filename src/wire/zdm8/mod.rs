@@ -30,6 +30,6 @@ mod machine;
 pub use board::{
     BoardState, CLIMATE, DISPENSE, DOOR, Doing, HARDWARE, LaneType, SOFTWARE, STATE, StateCodes, Zdm8Settings,
 };
-pub use frame::{FRAME_BYTES, Framer, Parsed, Piece, Reply, Request, crc};
+pub use frame::{FRAME_BYTES, Reply, Request, crc};
 pub use fuzz::{fuzz_frames, fuzz_machine};
 pub use machine::Zdm8Machine;

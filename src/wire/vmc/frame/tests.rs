@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::framer::Piece;
 use crate::wire::scan::{splitmix, test_start};
 use crate::wire::vmc::Message;
 
@@ -77,7 +78,7 @@ fn every_captured_frame_of_the_shared_vectors_is_read() {
 
 fn cut(pieces: &[&[u8]]) -> (Vec<Frame>, u64) {
     let mut now = test_start();
-    let mut framer = Framer::new(Duration::from_millis(50), now);
+    let mut framer = framer(Duration::from_millis(50), now);
     let (mut frames, mut noise) = (Vec::new(), 0);
     let mut found = |piece| match piece {
         Piece::Frame(frame) => frames.push(frame),
@@ -138,14 +139,15 @@ fn a_flipped_bit_never_passes_and_the_next_frame_is_found() {
 fn noise_of_any_length_is_counted_and_bounded() {
     let mut state = 7;
     let noise: Vec<u8> = (0..100_000).map(|_| splitmix(&mut state).to_le_bytes()[0]).collect();
-    let mut framer = Framer::new(Duration::from_millis(50), test_start());
+    let mut framer = framer(Duration::from_millis(50), test_start());
     let mut counted = 0;
     for chunk in noise.chunks(4096) {
         framer.push(test_start(), chunk, |piece| match piece {
             Piece::Noise(bytes) => counted += bytes,
             Piece::Frame(frame) => counted += frame.encode().len() as u64,
         });
-        assert!(framer.bytes.len() <= FRAME_BYTES && framer.bytes.capacity() <= 4 * FRAME_BYTES);
+        let (kept, room) = framer.kept();
+        assert!(kept <= FRAME_BYTES && room <= 4 * FRAME_BYTES);
     }
     assert!(counted + FRAME_BYTES as u64 >= noise.len() as u64);
 }

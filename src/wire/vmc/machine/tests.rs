@@ -1,8 +1,9 @@
 use super::*;
 use crate::types::{CashKind, LaneStatus, Minor};
+use crate::wire::framer::Parsed;
 use crate::wire::scan::test_start;
 use crate::wire::vend::Dispensed;
-use crate::wire::vmc::frame::{Parsed, parse};
+use crate::wire::vmc::frame::parse;
 use crate::wire::vmc::limits::RESENDS;
 
 /// The machine under test and a hand that plays the other end.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::wire::vmc::frame::{Parsed, parse};
+use crate::wire::framer::Parsed;
+use crate::wire::vmc::frame::parse;
 
 fn frame(command: u8, text: &[u8]) -> Frame {
     Frame { command, pack: Some(7), text: text.to_vec() }

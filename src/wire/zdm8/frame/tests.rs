@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::framer::Piece;
 use crate::wire::scan::test_start;
 
 fn hex(text: &str) -> Vec<u8> {
@@ -54,10 +55,10 @@ fn every_frame_of_the_shared_vectors_is_read() {
 
 fn cut(pieces: &[&[u8]]) -> (Vec<Reply>, u64) {
     let now = test_start();
-    let mut framer = Framer::new(Reply::parse, 1, Duration::from_millis(50), now);
+    let mut framer = Reply::framer(1, Duration::from_millis(50), now);
     let (mut replies, mut noise) = (Vec::new(), 0);
     let mut take = |piece| match piece {
-        Piece::Message(reply) => replies.push(reply),
+        Piece::Frame(reply) => replies.push(reply),
         Piece::Noise(bytes) => noise += bytes,
     };
     pieces.iter().for_each(|piece| framer.push(now, piece, &mut take));
