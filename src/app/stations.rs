@@ -84,7 +84,8 @@ pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)
                 flows.push(Box::new(SaleFlow::new(sale(station, machine, scanner, currency))));
             }
             (Kind::Sampling, Some(machine), Some(scanner)) => {
-                flows.push(Box::new(SamplingFlow::new(sampling(station, machine, scanner))));
+                let currency = currency_of(machines, &machine);
+                flows.push(Box::new(SamplingFlow::new(sampling(station, machine, scanner, currency))));
             }
             _ => {}
         }
@@ -110,12 +111,13 @@ fn sale(station: &Station, machine: DeviceId, scanner: Option<DeviceId>, currenc
     }
 }
 
-fn sampling(station: &Station, machine: DeviceId, scanner: DeviceId) -> SamplingSettings {
+fn sampling(station: &Station, machine: DeviceId, scanner: DeviceId, currency: Currency) -> SamplingSettings {
     let settings = station.settings.clone();
     SamplingSettings {
         station: station.id.clone(),
         scanner,
         machine,
+        currency,
         campaign: settings.campaign.unwrap_or_else(|| station.id.to_string()),
         slots: settings.slots,
         quota: settings.quota,

@@ -140,9 +140,9 @@ pub(super) struct PendingForm {
     pub(super) slot: u16,
 }
 
-/// A sale, its seed and its slot, as an order of a sample.
-pub(super) fn sample_order(sale: SaleId, slot: Slot) -> Order {
-    let (price, currency, payment) = (Minor::ZERO, Currency::NONE, Payment::Free);
+/// An order of a sample.
+pub(super) fn sample_order(sale: SaleId, slot: Slot, currency: Currency) -> Order {
+    let (price, payment) = (Minor::ZERO, Payment::Free);
     Order { sale, slot, price, currency, payment, drop_sensor: None }
 }
 

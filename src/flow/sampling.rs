@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::form::{self, PendingForm};
 use super::{Around, Effects, Flow, Input, derived, derived_command, limits};
 use crate::types::{
-    Action, Body, Cause, CodeKind, CodeScanned, Command, DeviceId, Draft, Event, EventId, Notice, Observation, Order,
-    Origin, Reason, SaleId, SaleStep, SampleRuling, Slot, Stamp, StationId, Step, Timestamp,
+    Action, Body, Cause, CodeKind, CodeScanned, Command, Currency, DeviceId, Draft, Event, EventId, Notice,
+    Observation, Order, Origin, Reason, SaleId, SaleStep, SampleRuling, Slot, Stamp, StationId, Step, Timestamp,
 };
 
 /// Of one station.
@@ -22,6 +22,8 @@ pub struct SamplingSettings {
     pub scanner: DeviceId,
     /// Its machine.
     pub machine: DeviceId,
+    /// The machine's currency: a sample costs nothing of it.
+    pub currency: Currency,
     /// The campaign: `[a-z0-9-]{1,32}`. A new one is a new entitlement.
     pub campaign: String,
     /// The lanes that hold the sample, in the order they are used.
@@ -108,7 +110,7 @@ impl SamplingFlow {
     }
 
     fn give(&mut self, pending: Pending, sale: SaleId, at: Stamp, effects: &mut Effects) {
-        let (seed, order) = (pending.scan, form::sample_order(sale.clone(), pending.slot));
+        let (seed, order) = (pending.scan, form::sample_order(sale.clone(), pending.slot, self.settings.currency));
         for step in [Step::Requested, Step::Authorised] {
             let id = EventId(derived(&seed.to_string(), step.as_str()));
             let body = Body::Observed(Observation::Sale(order.step(step)));

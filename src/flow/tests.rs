@@ -60,6 +60,7 @@ fn sampling_settings() -> SamplingSettings {
         station: StationId::new("sampling-1").unwrap(),
         scanner: scanner(),
         machine: machine(),
+        currency: cny(),
         campaign: "spring".to_owned(),
         slots: vec![Slot(1), Slot(2)],
         quota: Some(5),
@@ -539,7 +540,11 @@ fn a_member_gets_one_sample_a_campaign_offline_and_across_restarts() {
     store.fill(2, 9);
     let sale = store.scan(CodeKind::Member, "M00000001");
     let (id, order) = store.dispatch().unwrap();
-    assert_eq!((order.slot, order.payment), (Slot(1), Payment::Free));
+    assert_eq!(
+        (order.slot, order.payment, order.currency),
+        (Slot(1), Payment::Free, cny()),
+        "one currency in all steps"
+    );
     store.restart();
     store.scan(CodeKind::Member, "M00000001");
     store.say(machine(), Some(Cause::Command(id)), Observation::Sale(order.dispensed(None)));

@@ -110,9 +110,8 @@ async fn scanner(args: &ScannerArgs, stop: CancellationToken) -> anyhow::Result<
             () = stop.cancelled() => Ok(()),
             sent = scan_all(args, &mut knobs) => sent,
         };
-        // What was ordered shall enter the line before it goes.
-        let emptied = knobs.wait_until(|progress| progress.queued == 0);
-        let _ = tokio::time::timeout(Duration::from_secs(10), emptied).await;
+        // What was ordered shall be read before the line goes.
+        let _ = tokio::time::timeout(Duration::from_secs(10), all_read(&mut knobs, 0)).await;
         eprintln!("{} codes sent", knobs.progress().sent);
         stop.cancel();
         sent
@@ -129,6 +128,7 @@ async fn scan_all(args: &ScannerArgs, knobs: &mut crate::sim::pty::Knobs) -> any
     }
     tokio::time::sleep(SETTLED).await;
     let mut tick = tokio::time::interval(Duration::from_secs(1) / args.rate);
+    let mut ordered = knobs.progress().orders;
     for number in 0..args.count.unwrap_or(u64::MAX) {
         tick.tick().await;
         let mut print = code(number);
@@ -139,8 +139,17 @@ async fn scan_all(args: &ScannerArgs, knobs: &mut crate::sim::pty::Knobs) -> any
         if !knobs.act(Do::Scan(print)).await {
             break;
         }
+        ordered += 1;
     }
-    // The last code has been ordered; wait until it is on its way.
-    knobs.wait_until(|progress| progress.queued == 0).await;
+    all_read(knobs, ordered).await
+}
+
+/// Waits until so many orders have been carried out and everything that was sent has been read by the gateway.
+async fn all_read(knobs: &mut crate::sim::pty::Knobs, ordered: u64) -> anyhow::Result<()> {
+    knobs.wait_until(|progress| progress.orders >= ordered && progress.queued == 0).await;
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    while knobs.unread()? > 0 {
+        look.tick().await;
+    }
     Ok(())
 }

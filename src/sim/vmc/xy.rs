@@ -18,6 +18,7 @@ const ANSWER: Duration = Duration::from_millis(100);
 const BOOT: Duration = Duration::from_millis(1500);
 /// Messages that wait to be said.
 const WAITING: usize = 256;
+/// Products that a lane can hold; more, when it is filled with more.
 const CAPACITY: u8 = 8;
 
 #[derive(Debug)]
@@ -161,9 +162,10 @@ impl XySim {
     fn report_lanes(&mut self, now: Instant) {
         self.waiting.retain(|(_, message)| !matches!(message, Message::SlotReport { .. }));
         let price = self.mechanics.setup.price_minor;
+        let capacity = CAPACITY.max(self.mechanics.setup.stock);
         let lanes: Vec<(u16, u8)> = self.mechanics.lanes.iter().map(|(slot, lane)| (*slot, lane.stock)).collect();
         for (slot, stock) in lanes {
-            self.say(now, Message::SlotReport { slot, price, stock, capacity: CAPACITY, product: slot, status: 0 });
+            self.say(now, Message::SlotReport { slot, price, stock, capacity, product: slot, status: 0 });
         }
     }
 

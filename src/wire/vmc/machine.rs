@@ -82,7 +82,7 @@ pub struct VmcMachine {
     /// A lane's count on its way to the machine.
     writing: Option<(CommandId, Message)>,
     unclaimed: Unclaimed,
-    /// The last dispense that ended as indeterminate, and until when its truth may still come.
+    /// The last dispense that ended as indeterminate, and until when its lane is not sold from.
     unresolved: Option<(Job, Instant)>,
     /// The last numbered message, to know its repetition by.
     last: Option<Frame>,
@@ -468,7 +468,8 @@ impl VmcMachine {
         self.link.forget(|message| matches!(message, Message::CheckSlot { .. } | Message::Drive { .. }));
         self.board.dispensed(job.end(job.overdue()));
         if job.is_driving() {
-            self.unresolved = Some((job, now + self.settings.dispense_limit));
+            // So long its word may still be on the way; then whoever opens the lane again has looked.
+            self.unresolved = Some((job, now + self.settings.dispense_timeout));
         }
     }
 
