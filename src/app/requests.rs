@@ -159,7 +159,7 @@ async fn carry(path: &Path, journal: &Journal, clock: &Clock) -> Result<(), Jour
         }
     };
     if let Err(error) = done {
-        tracing::warn!(file = %path.display(), %error, "a request cannot be taken away: it is filed once whatever happens");
+        tracing::warn!(file = %path.display(), %error, "a request cannot be taken away; it acts once");
     }
     Ok(())
 }

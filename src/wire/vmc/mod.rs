@@ -8,9 +8,9 @@
 //! What is absent: no I/O, no clock, no sales. The money that the machine itself takes is reported, not spent.
 //!
 //! Invariants: the answer to a poll is there as soon as the poll is; a repeated message is acknowledged and changes
-//! nothing; a result is acknowledged when it is on disk; the motor command is never sent twice for one dispense but under the number it was sent with, and not
-//! even so once the machine may have been restarted; only status 02 is a product that fell; memory is bounded
-//! whatever arrives.
+//! nothing; a result is acknowledged when it is on disk; the motor command is never sent twice for one dispense but
+//! under the number it was sent with, and not even so once the machine may have been restarted; only status 02 is a
+//! product that fell; memory is bounded whatever arrives.
 //!
 //! Limits: see `limits.rs`. Sixteen commands wait, a frame is at most 260 bytes long.
 //!

@@ -68,8 +68,8 @@ pub enum Reply {
 }
 
 impl Request {
-    /// Cuts the line's bytes into questions; `gap`: how long one may pause. 3.5 characters are 4 ms at 9600 baud, adapters
-    /// add their own delays.
+    /// Cuts the line's bytes into questions; `gap`: how long one may pause. 3.5 characters are 4 ms at 9600 baud,
+    /// adapters add their own delays.
     pub fn framer(address: u8, gap: Duration, now: Instant) -> Framer<Self> {
         Framer::new(move |bytes| Self::parse(address, bytes), FRAME_BYTES, gap, now)
     }
@@ -118,8 +118,8 @@ impl Request {
 }
 
 impl Reply {
-    /// Cuts the line's bytes into answers; `gap`: how long one may pause. 3.5 characters are 4 ms at 9600 baud, adapters
-    /// add their own delays.
+    /// Cuts the line's bytes into answers; `gap`: how long one may pause. 3.5 characters are 4 ms at 9600 baud,
+    /// adapters add their own delays.
     pub fn framer(address: u8, gap: Duration, now: Instant) -> Framer<Self> {
         Framer::new(move |bytes| Self::parse(address, bytes), FRAME_BYTES, gap, now)
     }
