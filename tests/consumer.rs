@@ -9,7 +9,7 @@
 )]
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 #[path = "../examples/cloud_consumer.rs"]
 #[allow(dead_code, reason = "its main is not run here")]
 mod cloud_consumer;
+#[path = "common/port.rs"]
+mod port;
 
 const BOUND: Duration = Duration::from_secs(60);
 const EPOCH: &str = "6f1c2b9e-4d3a-4f5b-9c7d-8e0f1a2b3c4d";
@@ -65,7 +67,7 @@ impl Mosquitto {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port::free_port();
         let config = dir.path().join("mosquitto.conf");
         let mut file = std::fs::File::create(&config).unwrap();
         write!(file, "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n").unwrap();

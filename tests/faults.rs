@@ -13,6 +13,8 @@ mod commands;
 mod cut_wire;
 #[path = "faults/mosquitto.rs"]
 mod mosquitto;
+#[path = "common/port.rs"]
+mod port;
 #[path = "faults/refusals.rs"]
 mod refusals;
 #[path = "faults/shop.rs"]

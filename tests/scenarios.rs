@@ -42,6 +42,8 @@ mod machines;
 mod noise;
 #[path = "scenarios/odd_clock.rs"]
 mod odd_clock;
+#[path = "common/port.rs"]
+mod port;
 #[path = "scenarios/refused.rs"]
 mod refused;
 #[path = "scenarios/road.rs"]

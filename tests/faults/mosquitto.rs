@@ -34,7 +34,7 @@ impl Mosquitto {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = crate::port::free_port();
         let config = dir.path().join("mosquitto.conf");
         let mut file = std::fs::File::create(&config).unwrap();
         let at = dir.path().display();

@@ -1,5 +1,6 @@
 //! Debian's mosquitto on a free port, with persistence: a broker that nobody here wrote.
 
+pub(crate) use super::port::free_port;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -97,9 +98,4 @@ impl Drop for Mosquitto {
 /// The process id as system calls want it.
 pub(crate) fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
-}
-
-/// A port of the loopback that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
