@@ -20,6 +20,7 @@ pub mod gallery;
 mod geometry;
 mod kalman;
 pub mod motion;
+pub mod naming;
 #[cfg(feature = "onnx")]
 mod onnx;
 pub mod picture;
@@ -27,6 +28,8 @@ pub mod quality;
 pub mod scene;
 pub mod track;
 pub mod visit;
+#[cfg(feature = "onnx")]
+pub mod watch;
 pub mod yunet;
 
 pub use embedding::{Embedding, WrongLength};

@@ -1,150 +1,24 @@
-//! `smartstore face`: what the face networks see in pictures.
+//! `face compare`: pictures two by two.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::exit::{Chain, Exit, tell};
-use super::models::ModelsArgs;
-use super::weights::Library;
-use crate::sense::vision::card::{Card, Role};
-use crate::sense::vision::yunet::{Face, InputSize, Thresholds};
-use crate::sense::vision::{Detector, Embedder, Embedding, Frame, Point, picture};
+use super::super::exit::{Chain, Exit};
+use super::super::models::ModelsArgs;
+use super::super::weights::Library;
+use super::{WHOLE, detector, failed, network, open, print};
+use crate::sense::vision::card::Role;
+use crate::sense::vision::yunet::{Face, InputSize};
+use crate::sense::vision::{Detector, Embedder, Embedding, Frame, Point};
 
-/// Crowds are looked at in this size.
-const WHOLE: InputSize = InputSize { width: 640, height: 640 };
-/// A portrait in this one.
+/// A portrait is looked at in this size.
 const PORTRAIT: InputSize = InputSize { width: 320, height: 320 };
 /// The least score of a face that is compared: somebody says there is one.
 const PORTRAIT_SCORE: f32 = 0.5;
-/// Longest encoded picture.
-const PICTURE_BYTES: u64 = 64 << 20;
-
-/// Arguments of `face`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum What {
-    /// Find the faces of pictures: one JSON line for each picture.
-    Detect {
-        /// JPEG or PNG files.
-        #[arg(value_name = "IMG", required = true)]
-        images: Vec<PathBuf>,
-        #[command(flatten)]
-        models: ModelsArgs,
-        /// Answer as JSON lines (there is no other form).
-        #[arg(long)]
-        json: bool,
-    },
-    /// Compare pictures two by two: of each the face nearest to its middle.
-    Compare {
-        /// A CSV file with a first line that names the columns `a` and `b`: paths of pictures.
-        #[arg(long, value_name = "PAIRS.csv")]
-        pairs: PathBuf,
-        #[command(flatten)]
-        models: ModelsArgs,
-        /// Answer as JSON lines (there is no other form).
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// Carries the subcommand out.
-pub(super) fn run(args: &Args) -> ExitCode {
-    let done = match &args.what {
-        What::Detect { images, models, .. } => detect(images, models),
-        What::Compare { pairs, models, .. } => compare(pairs, models),
-    };
-    done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
-}
-
-#[derive(Serialize)]
-struct Detected<'a> {
-    image: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    faces: Option<Vec<Found>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Found {
-    #[serde(rename = "box")]
-    place: [f32; 4],
-    score: f32,
-    landmarks: [[f32; 2]; 5],
-}
-
-impl Found {
-    fn of(face: &Face) -> Self {
-        let place = face.place;
-        let landmarks = face.landmarks.map(|point| [point.x, point.y]);
-        Self { place: [place.x, place.y, place.w, place.h], score: face.score, landmarks }
-    }
-}
-
-fn detect(images: &[PathBuf], models: &ModelsArgs) -> Result<(), Exit> {
-    let library = models.open()?;
-    let mut detector = detector(&library, WHOLE, None)?;
-    let mut failed = false;
-    for image in images {
-        let faces = open(image).and_then(|frame| detector.faces(&frame).map_err(|error| Chain(&error).to_string()));
-        failed |= faces.is_err();
-        let (faces, error) = match faces {
-            Ok(faces) => (Some(faces.iter().map(Found::of).collect()), None),
-            Err(error) => (None, Some(error)),
-        };
-        print(&Detected { image: image.display().to_string(), faces, error: error.as_deref() });
-    }
-    if failed { Err(Exit::Failed) } else { Ok(()) }
-}
-
-fn detector(library: &Library, size: InputSize, score: Option<f32>) -> Result<Detector, Exit> {
-    let (card, bytes) = network(library, Role::Detector)?;
-    let score = score.or(card.thresholds.score).unwrap_or(1.0);
-    let thresholds = Thresholds { score, overlap: card.thresholds.overlap.unwrap_or(0.0) };
-    Detector::load(&bytes, size, thresholds).map_err(|error| failed(&error))
-}
-
-fn network(library: &Library, role: Role) -> Result<(&Card, Vec<u8>), Exit> {
-    library.network(role).map_err(|error| {
-        tell(&error);
-        Exit::Unavailable
-    })
-}
-
-fn failed(error: &dyn std::error::Error) -> Exit {
-    tell(error);
-    Exit::Failed
-}
-
-/// Reads and decodes a picture; the answer's `error` otherwise.
-fn open(path: &Path) -> Result<Frame, String> {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let length = std::fs::metadata(path)?.len();
-        if length > PICTURE_BYTES {
-            return Err(std::io::Error::other(format!("{length} bytes; at most {PICTURE_BYTES} are read")));
-        }
-        std::fs::read(path)
-    };
-    let bytes = read().map_err(|error| format!("cannot read the file: {error}"))?;
-    picture::decode(&bytes).map_err(|error| Chain(&error).to_string())
-}
-
-fn print(answer: &impl Serialize) {
-    match serde_json::to_string(answer) {
-        Ok(line) => say!("{line}"),
-        Err(error) => tell(&error),
-    }
-}
 
 #[derive(Serialize)]
 struct Compared<'a> {
@@ -184,7 +58,7 @@ fn read_pairs(text: &str) -> Result<Vec<Pair>, String> {
         .collect()
 }
 
-fn compare(pairs: &Path, models: &ModelsArgs) -> Result<(), Exit> {
+pub(super) fn run(pairs: &Path, models: &ModelsArgs) -> Result<(), Exit> {
     let text = std::fs::read_to_string(pairs).map_err(|error| {
         eprintln!("smartstore: {}: cannot be read: {error}", pairs.display());
         Exit::Usage
@@ -242,14 +116,14 @@ fn found(path: &str, base: &Path) -> PathBuf {
 }
 
 /// Detector and embedder of one thread.
-struct Eyes {
+pub(super) struct Eyes {
     near: Detector,
     far: Detector,
     embedder: Embedder,
 }
 
 impl Eyes {
-    fn open(library: &Library) -> Result<Self, Exit> {
+    pub(super) fn open(library: &Library) -> Result<Self, Exit> {
         let (_, bytes) = network(library, Role::Embedder)?;
         Ok(Self {
             near: detector(library, PORTRAIT, Some(PORTRAIT_SCORE))?,
@@ -259,7 +133,7 @@ impl Eyes {
     }
 
     /// The face nearest to the picture's middle; a second, closer look when there seems to be none.
-    fn look(&mut self, frame: &Frame) -> Result<Embedding, String> {
+    pub(super) fn look(&mut self, frame: &Frame) -> Result<Embedding, String> {
         let words = |error: &dyn std::error::Error| Chain(error).to_string();
         let mut faces = self.near.faces(frame).map_err(|error| words(&error))?;
         if faces.is_empty() {

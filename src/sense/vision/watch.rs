@@ -1,0 +1,201 @@
+//! One camera's eyes: picture by picture from motion to visits and members.
+//!
+//! ```text
+//! picture ─▶ hide zones ─▶ anything moving, or anybody followed, or a second gone by? ─▶ detect ─▶ follow ─▶ visits
+//!                                                                                          └─▶ a good view? ─▶ compare
+//! ```
+//!
+//! Synchronous, for a thread of its own. What leaves it are [`Seen`]s: no pixels, no likeness.
+
+use super::gallery::{Gallery, Match, MatchSettings};
+use super::motion::MotionGate;
+use super::naming::{Named, Naming};
+use super::quality::Quality;
+use super::scene::Scene;
+use super::track::{Followed, TrackId, TrackSettings};
+use super::visit::{Visit, Visits};
+use super::yunet::Face;
+use super::{Detector, Embedder, Frame, Rect, VisionError};
+
+/// A picture in which less than this has changed is still.
+const STILL: f32 = 0.004;
+/// Without anything moving the detector still looks this often.
+const IDLE_US: i64 = 1_000_000;
+/// After something moved it looks at every picture for this long.
+const AWAKE_US: i64 = 2_000_000;
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// Somebody has gone; if they were a member at the end, which.
+    Visit(Visit, Option<usize>),
+    /// Somebody in view is a member who consented.
+    Member(TrackId, Match),
+    /// Somebody was taken for this member, and is not.
+    NotMember(TrackId, usize),
+}
+
+/// A face of the last picture that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// Its track.
+    pub track: TrackId,
+    /// Where it is.
+    pub place: Rect,
+    /// The member it is.
+    pub member: Option<usize>,
+}
+
+/// Recognition, which is off unless a configuration turns it on and somebody has consented.
+pub struct Recognition {
+    embedder: Embedder,
+    gallery: Gallery,
+    settings: MatchSettings,
+    naming: Naming,
+}
+
+impl Recognition {
+    /// Compares with these members.
+    #[must_use]
+    pub fn new(embedder: Embedder, gallery: Gallery, settings: MatchSettings) -> Self {
+        Self { embedder, gallery, settings, naming: Naming::new(settings.similarity) }
+    }
+
+    fn look(&mut self, at_us: i64, frame: &Frame, one: Followed, face: &Face) -> Result<Named, VisionError> {
+        let quality = Quality::of(frame, face).score();
+        if !one.is_sure || !self.naming.wants(at_us, one.track, quality) {
+            return Ok(Named::Same);
+        }
+        let Some(embedding) = self.embedder.embed(frame, face)? else { return Ok(Named::Same) };
+        let found = self.gallery.find(&embedding, self.settings);
+        Ok(self.naming.looked(at_us, one.track, quality, found))
+    }
+}
+
+/// What was done, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WatchCounts {
+    /// Pictures that came.
+    pub pictures: u64,
+    /// Of them those in which faces were looked for.
+    pub detected: u64,
+    /// Faces that were compared.
+    pub compared: u64,
+}
+
+/// One camera's eyes.
+pub struct Watch {
+    scene: Scene,
+    gate: MotionGate,
+    detector: Detector,
+    visits: Visits,
+    recognition: Option<Recognition>,
+    detected_us: Option<i64>,
+    moved_us: Option<i64>,
+    shown: Vec<Shown>,
+    counts: WatchCounts,
+}
+
+impl Watch {
+    /// Opens them.
+    #[must_use]
+    pub fn new(scene: Scene, tracks: TrackSettings, detector: Detector, recognition: Option<Recognition>) -> Self {
+        Self {
+            gate: MotionGate::default(),
+            detector,
+            visits: Visits::new(scene.clone(), tracks),
+            scene,
+            recognition,
+            detected_us: None,
+            moved_us: None,
+            shown: Vec::new(),
+            counts: WatchCounts::default(),
+        }
+    }
+
+    /// Looks at the picture of `at_us` and gives it up.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails; the next picture may be tried.
+    pub fn look(&mut self, at_us: i64, mut frame: Frame) -> Result<Vec<Seen>, VisionError> {
+        let (width, height) = (frame.width() as f32, frame.height() as f32);
+        for zone in &self.scene.hidden {
+            let Rect { x, y, w, h } = *zone;
+            frame.mask(Rect { x: x * width, y: y * height, w: w * width, h: h * height });
+        }
+        self.counts.pictures += 1;
+        self.shown.clear();
+        let mut seen = Vec::new();
+        if self.is_worth(at_us, &frame) {
+            self.counts.detected += 1;
+            self.detected_us = Some(at_us);
+            let faces = self.detector.faces(&frame)?;
+            let followed = self.visits.see(at_us, &frame, &faces);
+            for one in followed {
+                seen.extend(self.name(at_us, &frame, one, &faces[one.face])?);
+                let member = self.recognition.as_ref().and_then(|recognition| recognition.naming.member(one.track));
+                self.shown.push(Shown { track: one.track, place: faces[one.face].place, member });
+            }
+        }
+        let ended = self.visits.ended(at_us);
+        seen.extend(self.farewell(ended));
+        Ok(seen)
+    }
+
+    /// The camera has stopped: everybody has gone.
+    pub fn end(&mut self) -> Vec<Seen> {
+        let ended = self.visits.end();
+        self.farewell(ended)
+    }
+
+    /// The faces of the last picture, with their tracks; none when nobody looked for any.
+    #[must_use]
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
+    }
+
+    /// How many people are in view.
+    #[must_use]
+    pub fn present(&self) -> usize {
+        self.visits.present()
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counts(&self) -> WatchCounts {
+        self.counts
+    }
+
+    fn is_worth(&mut self, at_us: i64, frame: &Frame) -> bool {
+        if self.gate.look(frame) >= STILL {
+            self.moved_us = Some(at_us);
+        }
+        let since = |then: Option<i64>| then.map_or(i64::MAX, |then| at_us.saturating_sub(then));
+        !self.visits.is_empty() || since(self.moved_us) < AWAKE_US || since(self.detected_us) >= IDLE_US
+    }
+
+    fn name(&mut self, at_us: i64, frame: &Frame, one: Followed, face: &Face) -> Result<Option<Seen>, VisionError> {
+        let Some(recognition) = &mut self.recognition else { return Ok(None) };
+        if recognition.gallery.is_empty() {
+            return Ok(None);
+        }
+        Ok(match recognition.look(at_us, frame, one, face)? {
+            Named::Same => None,
+            Named::Member(found) => Some(Seen::Member(one.track, found)),
+            Named::TakenBack(row) => Some(Seen::NotMember(one.track, row)),
+        })
+    }
+
+    fn farewell(&mut self, ended: Vec<Visit>) -> Vec<Seen> {
+        let recognition = &mut self.recognition;
+        let member = |track| {
+            let naming = &mut recognition.as_mut()?.naming;
+            let member = naming.member(track);
+            naming.forget(track);
+            member
+        };
+        let mut member = member;
+        ended.into_iter().map(|visit| { let who = member(visit.track); Seen::Visit(visit, who) }).collect()
+    }
+}
