@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::super::models::ModelsArgs;
 use super::super::weights::Library;
 use super::compare::Eyes;
 use super::{detector, failed, network, open, print};
-use crate::clock::Clock;
+use crate::clock::{Clock, Trust};
 use crate::sense::vision::card::Role;
 use crate::sense::vision::gallery::{Gallery, MatchSettings};
 use crate::sense::vision::scene::{Distance, Scene};
@@ -138,11 +138,11 @@ struct Done {
 
 impl Replay {
     fn all(&mut self, pictures: &[PathBuf], fps: f64) -> Result<Done, Exit> {
-        let (clock, mut done) = (Clock::system(), Done::default());
+        let (clock, mut done) = (Clock::system(Trust::Kernel), Done::default());
         for (at, path) in pictures.iter().enumerate() {
-            let start: Instant = clock.now().into();
+            let start = clock.now();
             let frame = open(path);
-            let decoded: Instant = clock.now().into();
+            let decoded = clock.now();
             done.decode += decoded - start;
             let frame = match frame {
                 Ok(frame) => frame,
@@ -154,7 +154,7 @@ impl Replay {
             };
             let at_us = time_of(at, fps);
             let seen = self.watch.look(at_us, frame).map_err(|error| failed(&error))?;
-            let looked: Instant = clock.now().into();
+            let looked = clock.now();
             done.look += looked - decoded;
             self.note(at, at_us, &seen);
         }
@@ -172,7 +172,12 @@ impl Replay {
             let _ = writeln!(
                 self.csv,
                 "{},{},{:.1},{:.1},{:.1},{:.1},{member}",
-                at + 1, shown.track, place.x, place.y, place.w, place.h
+                at + 1,
+                shown.track,
+                place.x,
+                place.y,
+                place.w,
+                place.h
             );
         }
     }

@@ -61,11 +61,21 @@ impl Recognition {
         Self { embedder, gallery, settings, naming: Naming::new(settings.similarity) }
     }
 
-    fn look(&mut self, at_us: i64, frame: &Frame, one: Followed, face: &Face) -> Result<Named, VisionError> {
+    /// Whether this view of a face is worth comparing, and how good it is.
+    fn wants(&self, at_us: i64, frame: &Frame, one: Followed, face: &Face) -> Option<f32> {
         let quality = Quality::of(frame, face).score();
-        if !one.is_sure || !self.naming.wants(at_us, one.track, quality) {
-            return Ok(Named::Same);
-        }
+        let wanted = one.is_sure && !self.gallery.is_empty() && self.naming.wants(at_us, one.track, quality);
+        wanted.then_some(quality)
+    }
+
+    fn look(
+        &mut self,
+        at_us: i64,
+        frame: &Frame,
+        one: Followed,
+        face: &Face,
+        quality: f32,
+    ) -> Result<Named, VisionError> {
         let Some(embedding) = self.embedder.embed(frame, face)? else { return Ok(Named::Same) };
         let found = self.gallery.find(&embedding, self.settings);
         Ok(self.naming.looked(at_us, one.track, quality, found))
@@ -177,10 +187,9 @@ impl Watch {
 
     fn name(&mut self, at_us: i64, frame: &Frame, one: Followed, face: &Face) -> Result<Option<Seen>, VisionError> {
         let Some(recognition) = &mut self.recognition else { return Ok(None) };
-        if recognition.gallery.is_empty() {
-            return Ok(None);
-        }
-        Ok(match recognition.look(at_us, frame, one, face)? {
+        let Some(quality) = recognition.wants(at_us, frame, one, face) else { return Ok(None) };
+        self.counts.compared += 1;
+        Ok(match recognition.look(at_us, frame, one, face, quality)? {
             Named::Same => None,
             Named::Member(found) => Some(Seen::Member(one.track, found)),
             Named::TakenBack(row) => Some(Seen::NotMember(one.track, row)),
@@ -188,14 +197,17 @@ impl Watch {
     }
 
     fn farewell(&mut self, ended: Vec<Visit>) -> Vec<Seen> {
-        let recognition = &mut self.recognition;
-        let member = |track| {
-            let naming = &mut recognition.as_mut()?.naming;
+        let mut leave = |track| {
+            let naming = &mut self.recognition.as_mut()?.naming;
             let member = naming.member(track);
             naming.forget(track);
             member
         };
-        let mut member = member;
-        ended.into_iter().map(|visit| { let who = member(visit.track); Seen::Visit(visit, who) }).collect()
+        let mut seen = Vec::with_capacity(ended.len());
+        for visit in ended {
+            let member = leave(visit.track);
+            seen.push(Seen::Visit(visit, member));
+        }
+        seen
     }
 }
