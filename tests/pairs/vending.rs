@@ -43,6 +43,9 @@ fn setup(seed: u64) -> Setup {
 struct Story {
     ended: Option<Dispensed>,
     late: Option<Ended>,
+    /// It was said that the machine is about to be driven, and that is on disk.
+    driving: bool,
+    recorded: bool,
     turned: u32,
     fell: u32,
     cut: u32,
@@ -88,13 +91,17 @@ impl Pair {
         self.drain_driver();
         // The disk takes its time.
         if self.driver.awaits_storage() && !self.random.one_in(4) {
+            self.story.recorded = self.story.driving;
             self.driver.stored(self.now);
             self.drain_driver();
         }
         while let Some(output) = self.machine.poll() {
             match output {
                 Output::Send(bytes) => self.to_driver.send(self.now, &bytes),
-                Output::Observe(Truth::Turned(_)) => self.story.turned += 1,
+                Output::Observe(Truth::Turned(_)) => {
+                    assert!(self.story.recorded, "driven before that was on disk: {:?}", self.story);
+                    self.story.turned += 1;
+                }
                 Output::Observe(Truth::Fell(_)) => self.story.fell += 1,
                 Output::Observe(Truth::CutOff(_)) => self.story.cut += 1,
                 Output::Observe(Truth::Credit(amount)) => self.credit += u64::from(amount),
@@ -118,6 +125,10 @@ impl Pair {
             Heard::Dispensed(dispensed) => {
                 assert!(self.story.ended.is_none(), "ended twice: {dispensed:?}");
                 self.story.ended = Some(dispensed);
+            }
+            Heard::Driving(_) => {
+                assert!(!self.story.driving, "said twice");
+                self.story.driving = true;
             }
             Heard::Late(late) => self.story.late = Some(late.ended),
             Heard::Unasked { .. } => self.unasked += 1,
@@ -169,13 +180,17 @@ impl Pair {
 
     fn order(&mut self, number: u64, slot: u16) {
         self.story = Story::default();
+        self.give(number, slot);
+    }
+
+    fn give(&mut self, number: u64, slot: u16) {
         let until = self.now + Duration::from_secs(30);
         let asked = Dispense { command: command(number), slot, price_minor: 350, drop_sensor: true, until };
         let Ok(()) = self.driver.handle(self.now, Input::Action(VendAction::Dispense(asked)));
     }
 
     /// The gateway's process is killed: what was on its way to it is gone, what it had written still arrives. The new
-    /// one asks after the order.
+    /// one asks after the order, or gives it anew if the machine was never driven for it.
     fn kill(&mut self, number: u64, slot: u16) {
         self.drain();
         if self.driver.awaits_storage() {
@@ -187,9 +202,12 @@ impl Pair {
         self.to_driver = Line::new(self.random.word(), self.faults);
         let salt = self.random.word().to_le_bytes()[0];
         self.driver = (self.dialect.driver)(salt, self.now);
-        if self.story.ended.is_none() {
+        if self.story.ended.is_none() && self.story.recorded {
             let recover = VendAction::Recover { command: command(number), slot };
             let Ok(()) = self.driver.handle(self.now, Input::Action(recover));
+        } else if self.story.ended.is_none() {
+            self.story.driving = false;
+            self.give(number, slot);
         }
     }
 }

@@ -15,6 +15,8 @@ const RESET_RULE: &str = "mdb-reset";
 enum Phase {
     /// The session is open, the shopper chooses. `opened`: the adapter has said so.
     Selecting { until: Instant, opened: bool },
+    /// It has chosen; it is being written down that the machine will be told to give it out.
+    Recording { until: Instant },
     /// The machine has been told to give the product out: only its word says what became of it.
     Approved { until: Instant },
     /// As before, by an earlier process.
@@ -42,6 +44,8 @@ pub(super) struct Slave {
     state: SlaveState,
     /// Whether the adapter has said its state since we are here.
     is_told: bool,
+    /// When a session is ended that an earlier process may have left open, and of which nobody here knows.
+    stop_at: Option<Instant>,
     choice: Option<Choice>,
     job: Option<Job>,
     /// The last dispense that ended as indeterminate: its truth may still come.
@@ -56,6 +60,7 @@ impl Slave {
             settings,
             state: SlaveState::Inactive,
             is_told: false,
+            stop_at: None,
             choice: None,
             job: None,
             unresolved: None,
@@ -74,6 +79,7 @@ impl Slave {
             SlaveState::Disabled => "machine-disabled",
             SlaveState::Vend { .. } => "other-choice",
             SlaveState::Enabled | SlaveState::Idle => {
+                self.end_stale_session(board);
                 say(board, &format!("C,START,{}", amount(asked.price_minor, self.settings.decimals)));
                 let until = now + self.settings.selection_timeout;
                 self.job = Some(Job { asked, phase: Phase::Selecting { until, opened: false } });
@@ -95,15 +101,43 @@ impl Slave {
         };
         match refusal {
             Some(why) => board.dispensed(asked.refused(why)),
-            None => self.tell_approved(now, asked, board),
+            None => self.record(now, asked, board),
         }
     }
 
-    fn tell_approved(&mut self, now: Instant, asked: Dispense, board: &mut Board) {
-        let price_minor = self.choice.take().map_or(asked.price_minor, |choice| choice.price_minor);
-        say(board, &format!("C,VEND,{}", amount(price_minor, self.settings.decimals)));
-        let until = now + self.settings.vend_timeout;
-        self.job = Some(Job { asked, phase: Phase::Approved { until } });
+    /// The machine is told when it is on disk that it will be.
+    fn record(&mut self, now: Instant, asked: Dispense, board: &mut Board) {
+        self.choice = None;
+        board.hear(Heard::Driving(asked.command.clone()));
+        let until = now + self.settings.decision_timeout;
+        self.job = Some(Job { asked, phase: Phase::Recording { until } });
+    }
+
+    /// It is on disk. The machine may have thought better of it meanwhile.
+    fn recorded(&mut self, now: Instant, board: &mut Board) {
+        let Some(Job { asked, phase: phase @ Phase::Recording { .. } }) = &mut self.job else { return };
+        match self.state {
+            SlaveState::Vend { item, price_minor } if item == asked.slot && price_minor <= asked.price_minor => {
+                if now < asked.until {
+                    say(board, &format!("C,VEND,{}", amount(price_minor, self.settings.decimals)));
+                    *phase = Phase::Approved { until: now + self.settings.vend_timeout };
+                } else {
+                    say(board, "C,STOP");
+                    self.end(Ended::Expired, None, board);
+                }
+            }
+            _ => {
+                say(board, "C,STOP");
+                self.end(Ended::Refused(Reason::new("other-choice")), None, board);
+            }
+        }
+    }
+
+    /// A choice that an earlier process has left unanswered would keep the machine from opening a session.
+    fn end_stale_session(&mut self, board: &mut Board) {
+        if self.stop_at.take().is_some() {
+            say(board, "C,STOP");
+        }
     }
 
     fn decline(&mut self, command: CommandId, board: &mut Board) {
@@ -132,6 +166,7 @@ impl Slave {
     fn state(&mut self, now: Instant, state: SlaveState, board: &mut Board) {
         self.state = state;
         self.is_told = true;
+        self.stop_at = None;
         match state {
             SlaveState::Vend { price_minor, item } => self.chosen(now, item, price_minor, board),
             SlaveState::Inactive | SlaveState::Disabled | SlaveState::Enabled => {
@@ -149,10 +184,13 @@ impl Slave {
     }
 
     /// An adapter that was told to be a cashless device by an earlier process answers our greeting with an error, and
-    /// says its state only when it changes: until then a session may be asked for, and the clock ends it if none opens.
-    fn is_on_already(&mut self) {
+    /// says its state only when it changes: until then a session may be asked for. One that is open, and may wait for
+    /// an answer that nobody here knows the question of, is ended; but not before whoever asks after an approved sale
+    /// has had the time to.
+    fn is_on_already(&mut self, now: Instant) {
         if !self.is_told {
             self.state = SlaveState::Enabled;
+            self.stop_at = Some(now + self.settings.answer_timeout);
         }
     }
 
@@ -161,7 +199,9 @@ impl Slave {
         match job.phase {
             // What stood before the session was asked for is no end of it.
             Phase::Selecting { opened: false, .. } if state == SlaveState::Enabled => {}
-            Phase::Selecting { .. } => self.end(Ended::Refused(Reason::new("session-ended")), None, board),
+            Phase::Selecting { .. } | Phase::Recording { .. } => {
+                self.end(Ended::Refused(Reason::new("session-ended")), None, board);
+            }
             // A reset between the approval and the success counts as success (MDB/ICP 4.2, 7.4.7).
             Phase::Approved { .. } if state == SlaveState::Inactive => self.end(Ended::Done, Some(RESET_RULE), board),
             Phase::Approved { .. } | Phase::Recovering { .. } => {}
@@ -180,8 +220,7 @@ impl Slave {
                     let why = if fits { Ended::Expired } else { Ended::Refused(Reason::new("other-choice")) };
                     return self.end(why, None, board);
                 }
-                self.choice = Some(Choice { item, price_minor, until });
-                self.tell_approved(now, asked, board);
+                self.record(now, asked, board);
             }
             // Repeated while we wait for its word.
             Some(_) => {}
@@ -198,7 +237,8 @@ impl Slave {
         if let SlaveState::Vend { .. } = self.state {
             self.state = SlaveState::Idle;
         }
-        let waiting = self.job.as_ref().is_some_and(|job| !matches!(job.phase, Phase::Selecting { .. }));
+        let told = |job: &Job| matches!(job.phase, Phase::Approved { .. } | Phase::Recovering { .. });
+        let waiting = self.job.as_ref().is_some_and(told);
         if waiting {
             self.end(ended, None, board);
         } else if let Some(asked) = self.unresolved.take() {
@@ -215,9 +255,14 @@ impl Slave {
 
     fn overdue(&mut self, board: &mut Board) {
         let Some(job) = &self.job else { return };
-        if let Phase::Selecting { .. } = job.phase {
+        let untold = match job.phase {
+            Phase::Selecting { .. } => Some("no-selection"),
+            Phase::Recording { .. } => Some("not-recorded"),
+            Phase::Approved { .. } | Phase::Recovering { .. } => None,
+        };
+        if let Some(why) = untold {
             say(board, "C,STOP");
-            self.end(Ended::Refused(Reason::new("no-selection")), None, board);
+            self.end(Ended::Refused(Reason::new(why)), None, board);
         } else {
             self.unresolved = Some(job.asked.clone());
             self.end(Ended::Indeterminate(Reason::new("no-result")), None, board);
@@ -226,7 +271,8 @@ impl Slave {
 
     fn job_deadline(&self) -> Option<Instant> {
         self.job.as_ref().map(|job| match job.phase {
-            Phase::Selecting { until, .. } | Phase::Approved { until } | Phase::Recovering { until } => until,
+            Phase::Selecting { until, .. } | Phase::Recording { until } => until,
+            Phase::Approved { until } | Phase::Recovering { until } => until,
         })
     }
 }
@@ -243,7 +289,7 @@ impl Playing for Slave {
             Said::VendFailure => self.result(now, Ended::Failed(Reason::new("vend-failed")), board),
             Said::SlaveError => {
                 board.count(Tally::FramesOdd, 1);
-                self.is_on_already();
+                self.is_on_already(now);
             }
             Said::Nack => board.count(Tally::FramesOdd, 1),
             _ => {}
@@ -270,11 +316,23 @@ impl Playing for Slave {
         if self.job_deadline().is_some_and(|at| now >= at) {
             self.overdue(board);
         }
+        if self.stop_at.is_some_and(|at| now >= at) {
+            // An approved sale that is asked after may still be going on.
+            if self.job.is_some() { self.stop_at = None } else { self.end_stale_session(board) }
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {
         let choice = self.choice.map(|choice| choice.until);
-        [self.job_deadline(), choice, self.unclaimed.deadline()].into_iter().flatten().min()
+        [self.job_deadline(), choice, self.unclaimed.deadline(), self.stop_at].into_iter().flatten().min()
+    }
+
+    fn awaits_storage(&self) -> bool {
+        matches!(self.job, Some(Job { phase: Phase::Recording { .. }, .. }))
+    }
+
+    fn stored(&mut self, now: Instant, board: &mut Board) {
+        self.recorded(now, board);
     }
 
     fn in_flight(&self) -> bool {
