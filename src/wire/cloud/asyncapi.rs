@@ -29,7 +29,7 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 22] = golden![
+const EVENTS: [(&str, &str); 23] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
     "vend.sale.v1.json",
@@ -46,6 +46,7 @@ const EVENTS: [(&str, &str); 22] = golden![
     "vend.cash.v1.json",
     "vend.machine.v1.json",
     "vend.selection.v1.json",
+    "footfall.window.v1.json",
     "device.health.v1.json",
     "config.applied.v1.json",
     "journal.opened.v1.json",
