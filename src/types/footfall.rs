@@ -52,7 +52,7 @@ pub struct FootfallWindow {
     pub rejected: u64,
     /// Frames that the kernel had no room for.
     pub missed: u64,
-    /// Whether the sensor listened from start to end under one key. If not, the counts are too low.
+    /// Whether the sensor listened from start to end under one key. If not, somebody may be missing or counted twice.
     pub complete: bool,
 }
 

@@ -41,7 +41,7 @@ pub async fn play(
 ) -> Result<Totals, OutletError> {
     let began = clock.now();
     let (mut frames, mut lost, mut flush_at) = (0, 0, began + FLUSH);
-    while let Some((at_us, happening)) = crowd.next() {
+    for (at_us, happening) in crowd.by_ref() {
         let due = began + due(pace, at_us, frames);
         while !stop.is_cancelled() && clock.now() < due {
             let until = due.min(flush_at).min(clock.now() + LOOK);

@@ -57,7 +57,8 @@ pub(super) struct FootfallWindowV1 {
     rejected: u64,
     /// Frames that the gateway was too busy to take.
     missed: u64,
-    /// Whether the sensor listened from start to end. If not, the counts are too low.
+    /// Whether the sensor listened from start to end without forgetting whom it had heard. If not, somebody may be
+    /// missing or counted twice.
     complete: bool,
 }
 
