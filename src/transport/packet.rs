@@ -156,7 +156,8 @@ impl Taken {
     }
 }
 
-/// The time in a control buffer whose first message is the time stamp: a `cmsghdr`, aligned to a word, and a `timespec`.
+/// The time in a control buffer whose first message is the time stamp: a `cmsghdr`, aligned to a word, and a
+/// `timespec`.
 fn stamp_us(control: &Control) -> Option<i64> {
     let head = size_of::<libc::cmsghdr>().next_multiple_of(size_of::<usize>());
     let word = |at: usize| {

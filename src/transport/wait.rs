@@ -39,8 +39,8 @@ impl Knocker {
 }
 
 impl Door {
-    /// Waits until one of at most [`WAITED_FOR`] descriptors can be read, somebody knocks, or `most` has passed; what is
-    /// more is left out.
+    /// Waits until one of at most [`WAITED_FOR`] descriptors can be read, somebody knocks, or `most` has passed; what
+    /// is more is left out.
     pub fn wait(&self, descriptors: &[BorrowedFd<'_>], most: Duration) -> io::Result<Waited> {
         let asked = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
         let mut polled = [asked(-1); WAITED_FOR + 1];

@@ -13,6 +13,8 @@ use crate::types::units::parse_duration;
 
 /// When a capture file's crowd begins unless it is said: 2026-11-22T02:00:00Z.
 const FROM: &str = "2026-11-22T02:00:00Z";
+/// How long a TAP interface outlives its crowd.
+const LINGER: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -55,17 +57,25 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     speed: u32,
     /// So many frames a second instead, whenever the crowd would have sent them; `--for` is real time then.
-    #[arg(long, value_name = "FRAMES", conflicts_with = "speed", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "FRAMES", conflicts_with = "speed", value_parser = a_second())]
     flood: Option<u32>,
+    /// How long to wait before the crowd begins, so that somebody may listen.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    wait: Duration,
     /// When a capture file's crowd begins.
     #[arg(long, value_name = "TIME", default_value = FROM, requires = "pcap")]
     from: crate::types::Timestamp,
+}
+
+fn a_second() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1_000_000)
 }
 
 pub(super) async fn run(args: &Args, stop: CancellationToken) -> anyhow::Result<()> {
     let clock = Clock::system(Trust::Trusted);
     let (mut outlet, endpoint) = outlet(args).await?;
     say!("{endpoint}");
+    tokio::time::sleep(args.wait).await;
     let whole_us = i64::try_from(args.length.as_micros()).unwrap_or(i64::MAX);
     let (pace, length_us) = match args.flood {
         Some(per_s) => {
@@ -83,6 +93,10 @@ pub(super) async fn run(args: &Args, stop: CancellationToken) -> anyhow::Result<
         }
     };
     let totals: Totals = play(crowd, &mut outlet, pace, &clock, &stop, tell).await?;
+    if args.tap.is_some() {
+        // What was played last is heard before the interface goes.
+        tokio::time::sleep(LINGER).await;
+    }
     tell_line(&totals);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The sensor's side of the house: starts the thread that hears, says what it reports.
 
+use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,16 +12,18 @@ use tokio::sync::mpsc::{self, Receiver};
 
 use super::ears::{Counted, Ears, Manner, Report};
 use super::profile::read_calibration;
-use super::source::Plan;
+use super::source::{Channels, Plan};
 use crate::device::{Device, DriverError, Port};
 use crate::observe::DeviceState;
-use crate::transport::{Knocker, door};
+use crate::transport::{Knocker, door, monitor_channels};
 use crate::types::{ActionKind, Condition, DeviceId, Endpoint, FootfallWindow, Observation, Tally, units};
 
 /// Reports that wait for the driver.
 const REPORTS: usize = 64;
 /// After this long without a missed frame the box keeps up again.
 const KEEPS_UP: Duration = Duration::from_secs(60);
+/// A radio that cannot be tuned is tried again after so long.
+const RETUNE: Duration = Duration::from_secs(1);
 /// Windows of this length are what people are shown; the shortest, if there is none.
 const SHOWN_S: u64 = 60;
 
@@ -77,6 +81,7 @@ impl Sensor {
         port.scope.state(DeviceState::Waiting);
         let mut hearing = self.start(port)?;
         let mut missed_at: Option<Instant> = None;
+        let mut radio = std::pin::pin!(self.keep_tuned());
         let ended = loop {
             let stop = port.stop.clone();
             let recovers = missed_at.map(|at| at + KEEPS_UP);
@@ -85,8 +90,9 @@ impl Sensor {
                 () = stop.cancelled() => break Ok(()),
                 report = hearing.reports.recv() => match report {
                     Some(report) => self.say(report, &mut missed_at, port).await?,
-                    None => break Err(DriverError::Closed),
+                    None => break Err(ended_by_itself()),
                 },
+                never = &mut radio => match never {},
                 () = sleep_until(recovers), if recovers.is_some() => {
                     missed_at = None;
                     port.scope.condition(Condition::RadioDrops, false, None);
@@ -95,6 +101,27 @@ impl Sensor {
         };
         hearing.end().await;
         ended
+    }
+
+    /// Keeps the radio in monitor mode and on its channels, if that is the gateway's to do. What stands in the way is
+    /// told once per change: whoever set the interface up may have done without us.
+    async fn keep_tuned(&self) -> Infallible {
+        let Plan::Radio { interface, channels: Channels { numbers, dwell, is_ours: true } } = &self.plan else {
+            return std::future::pending().await;
+        };
+        let channels_mhz: Vec<u16> = numbers.iter().map(|number| middle_mhz(*number)).collect();
+        let mut told = String::new();
+        loop {
+            let error = monitor_channels(interface, &channels_mhz, *dwell).await;
+            let words = error.to_string();
+            if words != told && error.kind() == ErrorKind::PermissionDenied {
+                tracing::warn!(device = %self.id, reason = %words, "the radio's mode and channel are left as they are");
+            } else if words != told {
+                tracing::debug!(device = %self.id, reason = %words, "the radio is not tuned");
+            }
+            told = words;
+            tokio::time::sleep(RETUNE).await;
+        }
     }
 
     async fn say(&self, report: Report, missed_at: &mut Option<Instant>, port: &mut Port) -> Result<(), DriverError> {
@@ -131,6 +158,22 @@ impl Sensor {
             ));
         }
     }
+}
+
+/// A thread that ends before it is told to has panicked, or cannot wait any more.
+fn ended_by_itself() -> DriverError {
+    let source = std::io::Error::other("the thread that hears has ended by itself");
+    DriverError::Transport { step: "hearing", source }
+}
+
+/// The middle of a channel (IEEE 802.11-2020, annex E).
+fn middle_mhz(channel: u32) -> u16 {
+    let mhz = match channel {
+        14 => 2484,
+        1..=13 => 2407 + 5 * channel,
+        _ => 5000 + 5 * channel,
+    };
+    u16::try_from(mhz).unwrap_or(0)
 }
 
 fn count(counted: &Counted, port: &Port) {

@@ -198,6 +198,7 @@ impl Ears {
             }
             self.wait(door, None, LOOK_FOR)?;
             self.pass(wall_us(&self.clock), true)?;
+            self.tell_counted()?;
         }
     }
 

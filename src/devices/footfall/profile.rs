@@ -118,7 +118,8 @@ macro_rules! choices {
             /// When the shop opens, local time: "10:00". Left out: always open, and nobody is learned to belong to it.
             #[schemars(with = "Option<String>")]
             opens: Option<Spanned<String>>,
-            /// When the shop closes, local time: "22:00". All that is known of devices is forgotten then. Default: "00:00".
+            /// When the shop closes, local time: "22:00". All that is known of devices is forgotten then. Default:
+            /// "00:00".
             #[schemars(with = "Option<String>")]
             closes: Option<Spanned<String>>,
             /// Addresses of the shop's own devices, which are not counted: "28:6c:07:71:eb:5f".

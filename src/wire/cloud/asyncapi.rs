@@ -326,7 +326,8 @@ mod tests {
         let (money, telemetry) = (examples("events-money"), examples("events-telemetry"));
         let of_money = ["command.", "coupon.", "sample.", "vend.sale."];
         assert!(money.iter().all(|name| of_money.iter().any(|word| name.starts_with(word))), "{money:?}");
-        assert_eq!(telemetry, ["vend.machine.v1", "vend.selection.v1", "diagnostics.chunk.v1"]);
+        let of_telemetry = ["vend.machine.v1", "vend.selection.v1", "footfall.window.v1", "diagnostics.chunk.v1"];
+        assert_eq!(telemetry, of_telemetry);
         assert_eq!(examples("events-record").len(), EVENTS.len() - money.len() - telemetry.len());
         assert_eq!(
             examples("config-desired").len() + examples("config-reported").len(),

@@ -4,8 +4,8 @@
 //! - [`push`]: DataSky DS-006: a JSON list every few seconds, also as a form field.
 //! - [`request`]: as much of HTTP/1.1 as such a box needs to push.
 //!
-//! What is absent: no I/O, no counting, and nothing is copied: everything borrows from the bytes that are given, so that
-//! whoever owns the buffer can wipe it. SSIDs are never looked at.
+//! What is absent: no I/O, no counting, and nothing is copied: everything borrows from the bytes that are given, so
+//! that whoever owns the buffer can wipe it. SSIDs are never looked at.
 //!
 //! Limits: see [`limits`].
 //!

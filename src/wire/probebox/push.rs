@@ -161,7 +161,8 @@ mod tests {
     const SAMPLE: &str = r#"{"id":"00f40f9a","mmac":"14:6b:9c:f4:0f:9a","rate":"2","time":"Wed Jan 15 02:26:28 2020",
         "lat":"","lon":"","data":[
         {"mac":"10:9f:4f:69:75:bf","rssi":"-76","rssi1":"-75","router":"\u5317 caf\"e","range":"25.5"},
-        {"mac":"86:73:6a:87:2c:de","rssi":"-79","rssi1":"-77","ts":"ZP","tmc":"f4:2a:7d:f1:4e:59","tc":"Y","ds":"Y","range":"33.0"},
+        {"mac":"86:73:6a:87:2c:de","rssi":"-79","rssi1":"-77","ts":"ZP","tmc":"f4:2a:7d:f1:4e:59",
+         "tc":"Y","ds":"Y","range":"33.0"},
         {"mac":"28:6c:07:71:eb:5f","rssi":"-85","rssi1":"-88","essid0":"GZ300ZJ","range":"55.0"}]}}/"#;
 
     fn sample() -> String {

@@ -1,8 +1,8 @@
 //! A DS-006: it pushes lists over HTTP.
 //!
-//! It has a listener of its own, apart from the console's, for two reasons: a box on the shop's network speaks plain HTTP
-//! and knows no login, which the console must not do; and what it sends stays in buffers of this thread, which are
-//! overwritten, and never in those of a server.
+//! It has a listener of its own, apart from the console's, for two reasons: a box on the shop's network speaks plain
+//! HTTP and knows no login, which the console must not do; and what it sends stays in buffers of this thread, which
+//! are overwritten, and never in those of a server.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
