@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::calibration::{Calibration, uncalibrated};
+use super::calibration::{Calibration, Estimate, uncalibrated};
 use super::devices::{Devices, Placed, Sighting};
-use super::key::Key;
+use super::key::{Key, Pseudonym};
+use super::levels::{Features, Levels};
 use super::limits::{CLOSED_WINDOWS, GAP_US, WINDOWS};
 use super::listed::Listed;
 use super::print::{Manner, Print, fingerprint};
@@ -43,6 +44,53 @@ struct Open {
     before: Tally,
     /// Who was counted in it under keys that are gone.
     forgotten: Survey,
+    people: People,
+}
+
+/// Estimates within a window that is longer than what was calibrated for.
+#[derive(Debug, Clone, Copy)]
+struct People {
+    /// When the next one is made; `i64::MAX` for never.
+    next_us: i64,
+    /// When the last one was made, or watching began.
+    last_us: i64,
+    sum: Estimate,
+    count: u32,
+}
+
+impl People {
+    fn add(&mut self, at_us: i64, estimate: &Estimate) {
+        self.last_us = at_us;
+        self.sum.people += estimate.people;
+        self.sum.low += estimate.low;
+        self.sum.high += estimate.high;
+        self.count += 1;
+    }
+
+    fn mean(&self) -> Estimate {
+        let share = |sum: f64| sum / f64::from(self.count.max(1));
+        Estimate { people: share(self.sum.people), low: share(self.sum.low), high: share(self.sum.high) }
+    }
+}
+
+impl Open {
+    fn new(length_us: i64) -> Self {
+        let people = People { next_us: i64::MAX, last_us: 0, sum: Estimate::default(), count: 0 };
+        Self { length_us, start_us: 0, before: Tally::default(), forgotten: Survey::default(), people }
+    }
+
+    fn end_us(&self) -> i64 {
+        self.start_us + self.length_us
+    }
+
+    /// It opens, and is watched from `from_us` on; people are estimated every `every_us`, and at its end.
+    fn begin(&mut self, start_us: i64, from_us: i64, tally: Tally, every_us: Option<i64>) {
+        *self = Self::new(self.length_us);
+        (self.start_us, self.before, self.people.last_us) = (start_us, tally, from_us);
+        if let Some(every_us) = every_us.filter(|every_us| from_us + every_us < self.end_us()) {
+            self.people.next_us = from_us + every_us;
+        }
+    }
 }
 
 /// See the module.
@@ -52,15 +100,14 @@ pub struct Counter {
     /// Keeps fingerprints of different keys apart.
     seed: u64,
     calibration: Option<Calibration>,
+    levels: Option<Levels>,
     listed: Option<Listed>,
     devices: Devices,
     is_open: bool,
     /// The latest time that was told; `None` before the first.
     now_us: Option<i64>,
-    /// When the next window closes.
+    /// When the next window closes, or people are estimated next.
     next_us: i64,
-    /// From here on the present key has heard everything.
-    since_us: i64,
     tally: Tally,
     open: Vec<Open>,
     closed: VecDeque<Window>,
@@ -84,26 +131,19 @@ impl Counter {
     /// Nobody was heard. Windows that [`Settings::check`] refuses are left out.
     pub fn new(settings: Settings, key: Key, calibration: Option<Calibration>) -> Self {
         let windows = settings.windows.iter().filter(|window| is_window(**window)).take(WINDOWS);
-        let mut open: Vec<Open> = windows
-            .map(|window| Open {
-                length_us: us(*window),
-                start_us: 0,
-                before: Tally::default(),
-                forgotten: Survey::default(),
-            })
-            .collect();
+        let mut open: Vec<Open> = windows.map(|window| Open::new(us(*window))).collect();
         open.sort_by_key(|window| window.length_us);
         Self {
             devices: Devices::new(us(settings.visit_silence)),
             seed: seed(&key),
             settings,
             key,
+            levels: calibration.as_ref().map(|calibration| Levels::new(calibration.window())),
             calibration,
             listed: None,
             is_open: true,
             now_us: None,
             next_us: i64::MAX,
-            since_us: 0,
             tally: Tally::default(),
             open,
             closed: VecDeque::new(),
@@ -119,6 +159,18 @@ impl Counter {
     /// belongs to it.
     pub fn set_open(&mut self, is_open: bool) {
         self.is_open = is_open;
+    }
+
+    /// Counts for a calibration that is not there yet: from now on [`Counter::features`] knows what was heard in times
+    /// of this length.
+    pub fn learn_over(&mut self, window: Duration) {
+        self.levels = Some(Levels::new(window));
+    }
+
+    /// What a calibration learns from and estimates by, of the time that ends at `now_us`; `None` if nobody asked for
+    /// it.
+    pub fn features(&self, now_us: i64) -> Option<Features> {
+        self.levels.as_ref().map(|levels| levels.features(now_us))
     }
 
     /// How many chains of addresses and devices are remembered.
@@ -174,6 +226,9 @@ impl Counter {
         }
         self.tally.frames += 1;
         let address = (!from.is_shared()).then(|| self.key.pseudonym(from));
+        if let Some(levels) = &mut self.levels {
+            levels.hear(at_us, print.order, address.map(Pseudonym::bits), rssi_dbm);
+        }
         Heard::Placed(self.devices.see(&Sighting {
             at_us,
             address,
@@ -209,59 +264,85 @@ impl Counter {
             }
         }
         while self.next_us <= now_us {
-            let end_us = self.next_us;
-            self.close(end_us, end_us);
+            let at_us = self.next_us;
+            self.close(at_us, at_us);
         }
+    }
+
+    /// How often people are estimated.
+    fn every_us(&self) -> Option<i64> {
+        self.calibration.as_ref().map(|calibration| us(calibration.window()))
     }
 
     /// Opens the windows that `now_us` is in.
     fn start(&mut self, now_us: i64) {
-        self.since_us = now_us;
+        let (tally, every_us) = (self.tally, self.every_us());
         for window in &mut self.open {
-            window.start_us = now_us - now_us.rem_euclid(window.length_us);
-            window.before = self.tally;
+            window.begin(now_us - now_us.rem_euclid(window.length_us), now_us, tally, every_us);
         }
         self.find_next();
     }
 
     fn find_next(&mut self) {
-        let ends = self.open.iter().map(|window| window.start_us + window.length_us);
-        self.next_us = ends.min().unwrap_or(i64::MAX);
+        let times = self.open.iter().map(|window| window.people.next_us.min(window.end_us()));
+        self.next_us = times.min().unwrap_or(i64::MAX);
     }
 
-    /// Closes the windows that end at `end_us`; the last thing was heard before `until_us`.
-    fn close(&mut self, end_us: i64, until_us: i64) {
+    /// Estimates people and closes windows whose time it is at `at_us`; what was heard ends at `until_us`.
+    fn close(&mut self, at_us: i64, until_us: i64) {
         self.devices.settle();
+        let estimate = self.estimate(until_us);
         for at in 0..self.open.len() {
-            let window = self.open[at];
-            if window.start_us + window.length_us != end_us {
-                continue;
+            if self.open[at].end_us() == at_us {
+                self.close_one(at, until_us, estimate);
+            } else if let Some((estimate, every_us)) = estimate.zip(self.every_us())
+                && self.open[at].people.next_us == at_us
+            {
+                let window = &mut self.open[at];
+                window.people.add(at_us, &estimate);
+                let next_us = at_us + every_us;
+                window.people.next_us = if next_us < window.end_us() { next_us } else { i64::MAX };
             }
-            if at == 0 && !self.is_open {
-                self.devices.note_closed(window.start_us, window.length_us);
-            }
-            let closed = self.look(&window, until_us);
-            if self.closed.len() >= CLOSED_WINDOWS {
-                self.closed.pop_front();
-            }
-            self.closed.push_back(closed);
-            let window = &mut self.open[at];
-            (window.start_us, window.before, window.forgotten) = (end_us, self.tally, Survey::default());
+        }
+        if let Some(levels) = &mut self.levels {
+            levels.forget(until_us);
         }
         self.find_next();
+    }
+
+    fn estimate(&self, now_us: i64) -> Option<Estimate> {
+        let (calibration, levels) = self.calibration.as_ref().zip(self.levels.as_ref())?;
+        Some(calibration.estimate(&levels.features(now_us)))
+    }
+
+    fn close_one(&mut self, at: usize, until_us: i64, estimate: Option<Estimate>) {
+        let mut window = self.open[at];
+        let (is_shortest, every_us, tally) = (at == 0, self.every_us(), self.tally);
+        if is_shortest && !self.is_open {
+            self.devices.note_closed(window.start_us, window.length_us);
+        }
+        // A rest that is too short for an estimate of its own is left to the ones before it.
+        let is_long = 2 * (until_us - window.people.last_us) >= every_us.unwrap_or(0);
+        if let Some(estimate) = estimate.filter(|_| window.people.count == 0 || is_long) {
+            window.people.add(until_us, &estimate);
+        }
+        let closed = self.look(&window, until_us);
+        if self.closed.len() >= CLOSED_WINDOWS {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(closed);
+        let end_us = window.end_us();
+        self.open[at].begin(end_us, end_us, tally, every_us);
     }
 
     fn look(&self, window: &Open, until_us: i64) -> Window {
         let now = self.devices.survey(window.start_us, until_us, &self.settings);
         let survey = now.plus(&window.forgotten);
-        let came_in = survey.visited + survey.stayed;
-        let estimate = match &self.calibration {
-            Some(calibration) => calibration.estimate(came_in),
-            None => uncalibrated(came_in),
-        };
+        let is_calibrated = self.calibration.is_some();
+        let estimate = if is_calibrated { window.people.mean() } else { uncalibrated(survey.visited + survey.stayed) };
         Window {
             start_us: window.start_us,
-            end_us: window.start_us + window.length_us,
+            end_us: window.end_us(),
             devices: survey.devices,
             devices_low: survey.low,
             devices_high: survey.high,
@@ -271,7 +352,7 @@ impl Counter {
             people: estimate.people,
             people_low: estimate.low,
             people_high: estimate.high,
-            calibrated: self.calibration.is_some(),
+            calibrated: is_calibrated,
             frames: self.tally.frames - window.before.frames,
             rejected: self.tally.rejected - window.before.rejected,
             weak: self.tally.weak - window.before.weak,
@@ -282,13 +363,13 @@ impl Counter {
     /// A capture is over: every window closes that something was heard in, though it is not over.
     pub fn finish(&mut self) {
         let Some(now_us) = self.now_us.take() else { return };
-        let mut ends: Vec<i64> = self.open.iter().map(|window| window.start_us + window.length_us).collect();
+        let mut ends: Vec<i64> = self.open.iter().map(Open::end_us).collect();
         ends.sort_unstable();
         ends.dedup();
         // Closing one opens the next, which must not be closed in its turn.
         let open = std::mem::take(&mut self.open);
         for end_us in ends {
-            self.open = open.iter().copied().filter(|window| window.start_us + window.length_us == end_us).collect();
+            self.open = open.iter().copied().filter(|window| window.end_us() == end_us).collect();
             self.close(end_us, now_us);
         }
         self.open = open;
@@ -311,9 +392,9 @@ impl Counter {
             self.open[at].forgotten = window.forgotten.plus(&seen);
         }
         self.devices = Devices::new(us(self.settings.visit_silence));
+        self.levels = self.levels.take().map(|levels| levels.anew());
         self.seed = seed(&key);
         self.key = key;
-        self.since_us = now_us;
     }
 
     /// The shortest window, or a minute: how often [`Counter::advance`] is worth calling at the most.

@@ -32,3 +32,7 @@ pub(super) const LONGEST_WINDOW: Duration = Duration::from_secs(86_400);
 pub(super) const CLOSED_WINDOWS: usize = 4_096;
 /// A gap in time that is longer than this has no windows, in microseconds.
 pub(super) const GAP_US: i64 = 86_400_000_000;
+/// Addresses and element orders that are counted by level.
+pub(super) const LEVEL_ENTRIES: usize = 65_536;
+/// Counts that one calibration learns from. What comes after is left out.
+pub(super) const CALIBRATION_POINTS: usize = 100_000;

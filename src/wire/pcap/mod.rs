@@ -76,6 +76,8 @@ pub struct Capture<R> {
     is_nano: bool,
     link: Link,
     records: u64,
+    /// Bytes of the file up to the end of the last whole record.
+    offset: u64,
     buffer: Vec<u8>,
 }
 
@@ -167,12 +169,17 @@ impl<R: Read> Capture<R> {
             _ if fill(&mut source, &mut [0])? == 0 => Link::Bare,
             other => return Err(PcapError::Link(other)),
         };
-        Ok(Self { source, order, is_nano, link, records: 0, buffer: Vec::new() })
+        Ok(Self { source, order, is_nano, link, records: 0, offset: HEADER_BYTES as u64, buffer: Vec::new() })
     }
 
     /// What stands in front of each frame.
     pub fn link(&self) -> Link {
         self.link
+    }
+
+    /// Where in the file the last whole record ended, in bytes: what is wrong begins here.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The next record; `None` at the file's end. After an error there is nothing more to read.
@@ -200,6 +207,7 @@ impl<R: Read> Capture<R> {
             return Err(PcapError::Truncated(number));
         }
         self.records = number;
+        self.offset += (RECORD_HEADER_BYTES + length) as u64;
         let fraction_us = if self.is_nano { fraction / 1000 } else { fraction };
         let at_us = i64::from(seconds) * 1_000_000 + i64::from(fraction_us);
         Ok(Some(Record { number, at_us, frame: &self.buffer }))
