@@ -34,6 +34,8 @@ mod daemon;
 mod demo;
 #[path = "scenarios/disk.rs"]
 mod disk;
+#[path = "scenarios/footfall.rs"]
+mod footfall;
 #[path = "scenarios/line.rs"]
 mod line;
 #[path = "scenarios/machines.rs"]

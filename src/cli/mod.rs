@@ -22,6 +22,7 @@ mod demo;
 mod doctor;
 mod events;
 mod exit;
+mod footfall;
 mod journal;
 mod place;
 mod run;
@@ -55,7 +56,7 @@ enum Command {
     /// Try every device, the clock, the disk and the broker, and say what to do.
     #[command(after_help = "Example: smartstore doctor --config store.toml --json")]
     Doctor(doctor::Args),
-    /// Find serial ports and keyboard scanners, and print a [[device]] stanza for each.
+    /// Find serial ports, keyboard scanners and WiFi interfaces, and print a [[device]] stanza for each.
     #[command(after_help = "Example: smartstore scan >> store.toml")]
     Scan(scan::Args),
     /// Read the journal, also of a running daemon.
@@ -70,6 +71,9 @@ enum Command {
     /// Keys, coupons and pick-up codes: make, sign, verify.
     #[command(after_help = "Example: smartstore coupon key --issuer brand.example --kid 2026-11 -o issuer.jwk")]
     Coupon(coupon::Args),
+    /// Count devices and people in captures of probe requests; learn a site's calibration.
+    #[command(after_help = "Example: smartstore footfall replay door.pcap --window 600s --json")]
+    Footfall(footfall::Args),
     /// A whole store in one process: simulated scanner, journal, uplink, broker; ends with a count.
     #[cfg(feature = "sim")]
     #[command(after_help = "Example: smartstore demo --for 60s")]
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Journal(args) => journal::run(&args),
         Command::Sale(args) => sale::run(&args),
         Command::Coupon(args) => coupon::run(&args),
+        Command::Footfall(args) => footfall::run(&args),
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::run(&args),
         #[cfg(feature = "sim")]
