@@ -381,3 +381,7 @@ async fn until(wake: Option<Instant>) {
         tokio::time::sleep_until(at.into()).await;
     }
 }
+
+#[cfg(test)]
+#[path = "flows_tests.rs"]
+mod tests;

@@ -13,6 +13,9 @@ const RESET_RULE: &str = "mdb-reset";
 /// How far a paid sale has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// The adapter has not said yet that the machine takes cards: it was opened just now, or the machine has just
+    /// been switched on.
+    Opening { until: Instant },
     /// The session is open, the shopper chooses. `opened`: the adapter has said so.
     Selecting { until: Instant, opened: bool },
     /// It has chosen; it is being written down that the machine will be told to give it out.
@@ -73,20 +76,34 @@ impl Slave {
         if self.choice.is_some_and(|choice| choice.item == asked.slot) {
             return self.approve(now, asked, board);
         }
-        let refusal = match self.state {
-            _ if self.job.is_some() => "busy",
-            SlaveState::Inactive => "machine-inactive",
-            SlaveState::Disabled => "machine-disabled",
-            SlaveState::Vend { .. } => "other-choice",
-            SlaveState::Enabled | SlaveState::Idle => {
-                self.end_stale_session(board);
-                say(board, &format!("C,START,{}", amount(asked.price_minor, self.settings.decimals)));
-                let until = now + self.settings.selection_timeout;
-                self.job = Some(Job { asked, phase: Phase::Selecting { until, opened: false } });
-                return;
+        if self.job.is_some() {
+            return board.dispensed(asked.refused("busy"));
+        }
+        match self.state {
+            SlaveState::Inactive | SlaveState::Disabled => {
+                let until = now + self.settings.answer_timeout;
+                self.job = Some(Job { asked, phase: Phase::Opening { until } });
             }
-        };
-        board.dispensed(asked.refused(refusal));
+            SlaveState::Vend { .. } => board.dispensed(asked.refused("other-choice")),
+            SlaveState::Enabled | SlaveState::Idle => self.open(now, asked, board),
+        }
+    }
+
+    /// A session for what was paid: the shopper shall choose it now.
+    fn open(&mut self, now: Instant, asked: Dispense, board: &mut Board) {
+        self.end_stale_session(board);
+        say(board, &format!("C,START,{}", amount(asked.price_minor, self.settings.decimals)));
+        let until = now + self.settings.selection_timeout;
+        self.job = Some(Job { asked, phase: Phase::Selecting { until, opened: false } });
+    }
+
+    /// The order that waited for the machine to take cards goes on, if it does now.
+    fn go_on(&mut self, now: Instant, board: &mut Board) {
+        if let SlaveState::Enabled | SlaveState::Idle = self.state
+            && let Some(Job { asked, .. }) = self.job.take_if(|job| matches!(job.phase, Phase::Opening { .. }))
+        {
+            self.open(now, asked, board);
+        }
     }
 
     /// Whether the choice is what was paid, and then the machine is told.
@@ -174,8 +191,10 @@ impl Slave {
                     board.hear(Heard::ChoiceGone);
                 }
                 self.session_over(state, board);
+                self.go_on(now, board);
             }
             SlaveState::Idle => {
+                self.go_on(now, board);
                 if let Some(Job { phase: Phase::Selecting { opened, .. }, .. }) = &mut self.job {
                     *opened = true;
                 }
@@ -187,11 +206,12 @@ impl Slave {
     /// says its state only when it changes: until then a session may be asked for. One that is open, and may wait for
     /// an answer that nobody here knows the question of, is ended; but not before whoever asks after an approved sale
     /// has had the time to.
-    fn is_on_already(&mut self, now: Instant) {
+    fn is_on_already(&mut self, now: Instant, board: &mut Board) {
         if !self.is_told {
             self.state = SlaveState::Enabled;
             self.stop_at = Some(now + self.settings.answer_timeout);
         }
+        self.go_on(now, board);
     }
 
     fn session_over(&mut self, state: SlaveState, board: &mut Board) {
@@ -204,7 +224,7 @@ impl Slave {
             }
             // A reset between the approval and the success counts as success (MDB/ICP 4.2, 7.4.7).
             Phase::Approved { .. } if state == SlaveState::Inactive => self.end(Ended::Done, Some(RESET_RULE), board),
-            Phase::Approved { .. } | Phase::Recovering { .. } => {}
+            Phase::Opening { .. } | Phase::Approved { .. } | Phase::Recovering { .. } => {}
         }
     }
 
@@ -256,12 +276,16 @@ impl Slave {
     fn overdue(&mut self, board: &mut Board) {
         let Some(job) = &self.job else { return };
         let untold = match job.phase {
+            Phase::Opening { .. } if self.state == SlaveState::Disabled => Some("machine-disabled"),
+            Phase::Opening { .. } => Some("machine-inactive"),
             Phase::Selecting { .. } => Some("no-selection"),
             Phase::Recording { .. } => Some("not-recorded"),
             Phase::Approved { .. } | Phase::Recovering { .. } => None,
         };
         if let Some(why) = untold {
-            say(board, "C,STOP");
+            if !matches!(job.phase, Phase::Opening { .. }) {
+                say(board, "C,STOP");
+            }
             self.end(Ended::Refused(Reason::new(why)), None, board);
         } else {
             self.unresolved = Some(job.asked.clone());
@@ -271,7 +295,7 @@ impl Slave {
 
     fn job_deadline(&self) -> Option<Instant> {
         self.job.as_ref().map(|job| match job.phase {
-            Phase::Selecting { until, .. } | Phase::Recording { until } => until,
+            Phase::Opening { until } | Phase::Selecting { until, .. } | Phase::Recording { until } => until,
             Phase::Approved { until } | Phase::Recovering { until } => until,
         })
     }
@@ -289,7 +313,7 @@ impl Playing for Slave {
             Said::VendFailure => self.result(now, Ended::Failed(Reason::new("vend-failed")), board),
             Said::SlaveError => {
                 board.count(Tally::FramesOdd, 1);
-                self.is_on_already(now);
+                self.is_on_already(now, board);
             }
             Said::Nack => board.count(Tally::FramesOdd, 1),
             _ => {}

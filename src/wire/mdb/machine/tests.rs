@@ -273,8 +273,9 @@ fn nobody_waits_for_ever_for_a_choice_or_an_answer() {
 fn an_adapter_that_says_nothing_is_greeted_again_and_one_that_was_on_already_is_used() {
     let mut hand = Hand::new(Role::Slave);
     hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.waits(Duration::from_secs(3));
     assert_eq!(hand.ended(), refused("machine-inactive"));
-    hand.waits(Duration::from_secs(8));
+    hand.waits(Duration::from_secs(5));
     assert!(hand.silent);
     hand.sends(&["C,1", "C,1", "C,1"]);
     hand.says("c,ERR,\"cashless is on\"");
@@ -444,4 +445,27 @@ fn a_reader_whose_adapter_was_on_already_comes_back_by_itself() {
     hand.says("d,ERR,\"-9\"");
     hand.waits(Duration::from_secs(20));
     hand.sends(&[]);
+}
+
+#[test]
+fn an_order_for_a_machine_that_takes_cards_in_a_moment_waits_for_it() {
+    let mut hand = Hand::new(Role::Slave);
+    hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.says("r,ACK");
+    hand.says("c,STATUS,INACTIVE");
+    hand.sends(&["C,1"]);
+    hand.says("c,STATUS,ENABLED");
+    hand.sends(&["C,START,1.00"]);
+
+    let mut hand = Hand::new(Role::Slave);
+    hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.says("c,ERR,\"cashless is on\"");
+    hand.sends(&["C,1", "C,STOP", "C,START,1.00"]);
+
+    let mut hand = Hand::enabled();
+    hand.says("c,STATUS,DISABLED");
+    hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.waits(Duration::from_secs(3));
+    hand.sends(&[]);
+    assert_eq!(hand.ended(), refused("machine-disabled"));
 }
