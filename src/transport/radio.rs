@@ -5,6 +5,7 @@
 //! nothing running.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -56,17 +57,22 @@ async fn ask<T>(question: impl AsyncFnOnce(&Nl80211Handle) -> Result<T, Nl80211E
 
 /// The wireless interfaces of this machine, by name.
 pub async fn wireless() -> io::Result<Vec<Wireless>> {
-    let interfaces =
-        ask(async |handle| handle.interface().get(Vec::new()).execute().await.try_collect::<Vec<_>>().await);
-    let interfaces = match interfaces.await {
-        Ok(interfaces) => interfaces,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let mut found = if has_wireless() { known_to_nl80211().await? } else { Vec::new() };
+    found.extend(by_link_type().filter(|one| !found.iter().any(|known| known.name == one.name)).collect::<Vec<_>>());
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// Whether the kernel has any wireless at all: without, nl80211 is no family that could be asked.
+fn has_wireless() -> bool {
+    Path::new("/sys/class/ieee80211").exists()
+}
+
+async fn known_to_nl80211() -> io::Result<Vec<Wireless>> {
     let mut found = Vec::new();
-    for message in interfaces {
+    for attributes in interfaces().await? {
         let (mut name, mut index, mut monitors) = (None, None, false);
-        for attribute in message.payload.attributes {
+        for attribute in attributes {
             match attribute {
                 Nl80211Attr::IfName(text) => name = Some(text),
                 Nl80211Attr::IfIndex(number) => index = Some(number),
@@ -78,9 +84,13 @@ pub async fn wireless() -> io::Result<Vec<Wireless>> {
             found.push(Wireless { name, monitors, can_monitor: can_monitor(index).await });
         }
     }
-    found.extend(by_link_type().filter(|one| !found.iter().any(|known| known.name == one.name)).collect::<Vec<_>>());
-    found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// What nl80211 says of each interface.
+async fn interfaces() -> io::Result<Vec<Vec<Nl80211Attr>>> {
+    let all = ask(async |handle| handle.interface().get(Vec::new()).execute().await.try_collect::<Vec<_>>().await);
+    Ok(all.await?.into_iter().map(|message| message.payload.attributes).collect())
 }
 
 /// Interfaces that are monitors by their link type, whatever nl80211 knows of them.
@@ -153,11 +163,8 @@ async fn set_and_hop(name: &str, channels_mhz: &[u16], dwell: Duration) -> io::R
 }
 
 async fn is_monitor(index: u32) -> io::Result<bool> {
-    // Of one interface alone nl80211 gives no list, and the crate asks for one: the right one is picked.
-    let all =
-        ask(async |handle| handle.interface().get(Vec::new()).execute().await.try_collect::<Vec<_>>().await).await?;
-    let own = all.into_iter().map(|message| message.payload.attributes);
-    let own = own.into_iter().find(|attributes| attributes.contains(&Nl80211Attr::IfIndex(index)));
+    let all = if has_wireless() { interfaces().await? } else { Vec::new() };
+    let own = all.into_iter().find(|attributes| attributes.contains(&Nl80211Attr::IfIndex(index)));
     let own = own.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "it is no wireless interface"))?;
     Ok(own.contains(&Nl80211Attr::IfType(Nl80211InterfaceType::Monitor)))
 }
