@@ -4,8 +4,7 @@
 //! in their networks is not even copied. Frames are taken in batches, each with the kernel's time stamp, and their
 //! buffers are overwritten before the call returns.
 //!
-//! Limits: 64 frames of at most 4 KiB a system call; 4 MiB wait in the kernel, which is one second of 5,000 frames at
-//! the least.
+//! Limits: 64 frames of at most 4 KiB a system call; 16 MiB wait in the kernel, which is a second of 20,000 frames.
 
 use std::io;
 use std::mem::size_of;
@@ -18,7 +17,7 @@ const BATCH: usize = 64;
 /// Longest frame; a probe request is below 2 KiB.
 const FRAME_BYTES: usize = 4096;
 /// Bytes that may wait in the kernel, by its own reckoning.
-const WAITING_BYTES: libc::c_int = 4 << 20;
+const WAITING_BYTES: libc::c_int = 16 << 20;
 /// Room for one control message that holds a `timespec`.
 const CONTROL_BYTES: usize = 64;
 /// The first byte of a probe request: version 0, management, subtype 4.

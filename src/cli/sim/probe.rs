@@ -13,6 +13,8 @@ use crate::types::units::parse_duration;
 
 /// When a capture file's crowd begins unless it is said: 2026-11-22T02:00:00Z.
 const FROM: &str = "2026-11-22T02:00:00Z";
+/// A flood is this much of a crowd, in microseconds, again and again.
+const FLOOD_US: i64 = 3_600_000_000;
 /// How long a TAP interface outlives its crowd.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -56,7 +58,8 @@ pub(super) struct Args {
     /// How many times as fast as real time.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     speed: u32,
-    /// So many frames a second instead, whenever the crowd would have sent them; `--for` is real time then.
+    /// So many frames a second instead, whenever the crowd would have sent them, the same hour of it again and again;
+    /// `--for` is real time then.
     #[arg(long, value_name = "FRAMES", conflicts_with = "speed", value_parser = a_second())]
     flood: Option<u32>,
     /// How long to wait before the crowd begins, so that somebody may listen.
@@ -80,7 +83,7 @@ pub(super) async fn run(args: &Args, stop: CancellationToken) -> anyhow::Result<
     let (pace, length_us) = match args.flood {
         Some(per_s) => {
             let frames = u64::from(per_s) * args.length.as_millis().try_into().unwrap_or(u64::MAX) / 1000;
-            (Pace::Flood { per_s, frames }, i64::MAX)
+            (Pace::Flood { per_s, frames }, FLOOD_US)
         }
         None if args.pcap.is_some() => (Pace::AtOnce, whole_us),
         None => (Pace::Times(args.speed), whole_us),

@@ -83,6 +83,11 @@ impl Crowd {
         }
     }
 
+    /// The same crowd from its beginning.
+    pub(super) fn again(&self) -> Self {
+        Self::new(self.setup)
+    }
+
     /// The sums of what has been given out.
     pub fn totals(&self) -> Totals {
         self.totals

@@ -14,7 +14,8 @@ use crate::clock::Clock;
 pub enum Pace {
     /// So many times as fast as real time.
     Times(u32),
-    /// So many frames a second, whenever the crowd would have sent them, and so many in all.
+    /// So many frames a second, whenever the crowd would have sent them, and so many in all. A crowd that ends begins
+    /// again.
     Flood {
         /// Frames a second.
         per_s: u32,
@@ -41,7 +42,14 @@ pub async fn play(
 ) -> Result<Totals, OutletError> {
     let began = clock.now();
     let (mut frames, mut lost, mut flush_at) = (0, 0, began + FLUSH);
-    for (at_us, happening) in crowd.by_ref() {
+    loop {
+        let Some((at_us, happening)) = crowd.next() else {
+            if !matches!(pace, Pace::Flood { .. }) || frames == 0 {
+                break;
+            }
+            crowd = crowd.again();
+            continue;
+        };
         let due = began + due(pace, at_us, frames);
         while !stop.is_cancelled() && clock.now() < due {
             let until = due.min(flush_at).min(clock.now() + LOOK);
