@@ -170,6 +170,12 @@ impl Stand {
     fn resolve(&mut self, sale: &Value, fell: bool) {
         let resolution = if fell { "dispensed" } else { "refunded" };
         let sale_name = sale.as_str().unwrap();
+        // The ledger follows the journal: what has just been stored waits a moment before it is on a person's list.
+        let listed = |stand: &Self| {
+            let list = stand.market.shop.tool(&["sale", "list"]);
+            String::from_utf8_lossy(&list.stdout).contains(sale_name)
+        };
+        self.wait("it is on the list", listed);
         let arguments = ["sale", "resolve", sale_name, "--as", resolution, "--by", "Li Wei"];
         let resolved = self.market.shop.tool(&arguments);
         assert!(resolved.status.success(), "{}", String::from_utf8_lossy(&resolved.stderr));
