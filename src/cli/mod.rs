@@ -24,6 +24,7 @@ mod events;
 mod exit;
 #[cfg(feature = "onnx")]
 mod face;
+mod footfall;
 mod journal;
 #[cfg(feature = "onnx")]
 mod models;
@@ -61,7 +62,7 @@ enum Command {
     /// Try every device, the clock, the disk and the broker, and say what to do.
     #[command(after_help = "Example: smartstore doctor --config store.toml --json")]
     Doctor(doctor::Args),
-    /// Find serial ports and keyboard scanners, and print a [[device]] stanza for each.
+    /// Find serial ports, keyboard scanners and WiFi interfaces, and print a [[device]] stanza for each.
     #[command(after_help = "Example: smartstore scan >> store.toml")]
     Scan(scan::Args),
     /// Read the journal, also of a running daemon.
@@ -84,6 +85,9 @@ enum Command {
     #[cfg(feature = "onnx")]
     #[command(after_help = "Example: smartstore models fetch")]
     Models(models::Args),
+    /// Count devices and people in captures of probe requests; learn a site's calibration.
+    #[command(after_help = "Example: smartstore footfall replay door.pcap --window 600s --json")]
+    Footfall(footfall::Args),
     /// A whole store in one process: simulated scanner, journal, uplink, broker; ends with a count.
     #[cfg(feature = "sim")]
     #[command(after_help = "Example: smartstore demo --for 60s")]
@@ -125,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Face(args) => face::run(&args),
         #[cfg(feature = "onnx")]
         Command::Models(args) => models::run(&args),
+        Command::Footfall(args) => footfall::run(&args),
         #[cfg(feature = "sim")]
         Command::Demo(args) => demo::run(&args),
         #[cfg(feature = "sim")]

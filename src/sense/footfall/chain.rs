@@ -102,8 +102,10 @@ pub(super) struct Chain {
     pub(super) full_manners: Manners,
     /// How it made its addresses when it spoke weakly.
     pub(super) weak_manners: Manners,
-    /// Strongest signal, dBm.
-    pub(super) rssi_dbm: i8,
+    /// Since when it has been there without a silence that ends a visit.
+    pub(super) visit_us: i64,
+    /// Strongest signal of this visit, dBm.
+    pub(super) visit_dbm: i8,
     pub(super) is_live: bool,
 }
 
@@ -112,6 +114,17 @@ impl Chain {
     pub(super) fn step(&mut self, gap: u16) {
         let gap = f32::from(gap);
         self.stride = if self.stride == 0.0 { gap } else { 0.75 * self.stride + 0.25 * gap };
+    }
+
+    /// It was heard at this time; `silence_us` ends a visit.
+    #[inline]
+    pub(super) fn hear(&mut self, at_us: i64, rssi_dbm: i8, silence_us: i64) {
+        if at_us.saturating_sub(self.last_us) > silence_us {
+            self.visit_us = at_us;
+            self.visit_dbm = rssi_dbm;
+        }
+        self.visit_dbm = self.visit_dbm.max(rssi_dbm);
+        self.last_us = self.last_us.max(at_us);
     }
 
     /// Whether it has a burnt-in address.

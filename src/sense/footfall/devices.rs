@@ -26,8 +26,8 @@ pub struct Sighting {
     pub address: Option<Pseudonym>,
     /// How the address was made.
     pub manner: Manner,
-    /// The sender's frame counter, 0 to 4095.
-    pub sequence: u16,
+    /// The sender's frame counter, 0 to 4095; `None` from a box that reports addresses only.
+    pub sequence: Option<u16>,
     /// Signal, dBm.
     pub rssi_dbm: i8,
     /// What it said it can.
@@ -77,9 +77,16 @@ const LEAST_SILENT: f64 = -1.5;
 const SILENT_US: i64 = 300_000;
 
 /// See the module.
-#[derive(Debug)]
 pub struct Devices {
     pub(super) store: Store,
+}
+
+/// Shows numbers only: pseudonyms stay inside.
+impl std::fmt::Debug for Devices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (chains, devices) = self.sizes();
+        f.debug_struct("Devices").field("chains", &chains).field("devices", &devices).finish_non_exhaustive()
+    }
 }
 
 /// Copies of one frame from several radios come within this time, in microseconds.
@@ -96,9 +103,9 @@ struct Wanted {
 }
 
 impl Devices {
-    /// Nobody is known.
-    pub fn new() -> Self {
-        Self { store: Store::new() }
+    /// Nobody is known; a silence of `silence_us` ends a visit.
+    pub fn new(silence_us: i64) -> Self {
+        Self { store: Store::new(silence_us) }
     }
 
     /// Keeps the device of chains that have to be forgotten, until they are taken by [`Devices::forgotten`].
@@ -141,7 +148,8 @@ impl Devices {
         if seen.manner != Manner::Android || after_us < SILENT_US {
             return false;
         }
-        let gap = seen.sequence.wrapping_sub(self.store.chain(at).sequence) & 0xfff;
+        let Some(sequence) = seen.sequence else { return false };
+        let gap = sequence.wrapping_sub(self.store.chain(at).sequence) & 0xfff;
         let id = self.store.print_id(&seen.print);
         let is_elsewhere = || self.continuation(seen, id).is_some_and(|(other, _)| other != at);
         after_us > LENT_US || (gap > SEQUENCE_GAP && is_elsewhere())
@@ -150,10 +158,12 @@ impl Devices {
     /// The chain has spoken again.
     #[inline]
     fn go_on(&mut self, at: u32, seen: &Sighting) {
-        self.store.count_on(at, seen.sequence);
+        if let Some(sequence) = seen.sequence {
+            self.store.count_on(at, sequence);
+        }
+        let silence_us = self.store.silence_us;
         let chain = self.store.chain_mut(at);
-        chain.last_us = chain.last_us.max(seen.at_us);
-        chain.rssi_dbm = chain.rssi_dbm.max(seen.rssi_dbm);
+        chain.hear(seen.at_us, seen.rssi_dbm, silence_us);
         if chain.last_print != seen.print.hash {
             self.learn(at, seen);
         }
@@ -314,7 +324,7 @@ impl Devices {
     fn continuation(&self, seen: &Sighting, id: u16) -> Option<(u32, Reason)> {
         let mut best: Option<(f64, u32, Reason)> = None;
         let steady = self.store.steady(id);
-        for (at, gap) in self.store.counters_before(seen.sequence) {
+        for (at, gap) in self.store.counters_before(seen.sequence?) {
             let chain = self.store.chain(at);
             let after_us = seen.at_us - chain.last_us;
             // The same number again is another radio's copy, which only a shared address needs to be told by.
@@ -378,11 +388,5 @@ impl Devices {
         let gap = wanted.sequence.wrapping_sub(newest.sequence) & 0xfff;
         let manner = if newest.full_manners.fits(wanted.manners) { 0.0 } else { -2.0 };
         Some(continuity(gap, after_us, 0.5, 0.0) + manner).filter(|score| *score > LEAST_SILENT)
-    }
-}
-
-impl Default for Devices {
-    fn default() -> Self {
-        Self::new()
     }
 }

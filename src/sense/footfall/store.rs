@@ -36,6 +36,8 @@ pub(super) struct Device {
     pub(super) newest: u32,
     pub(super) full: Prints,
     pub(super) weak: Prints,
+    /// How long it was heard while the shop was closed, in microseconds.
+    pub(super) closed_us: i64,
     /// Of a device that has only shown what many models share: the device it is supposed to be, with its serial.
     pub(super) host: Option<(u32, u32)>,
     pub(super) is_live: bool,
@@ -52,6 +54,8 @@ struct Known {
     jumps: u32,
 }
 
+/// Place of a chain whose frame counter is not known.
+const NO_SLOT: u32 = u32::MAX;
 const BUCKETS: usize = 64;
 const PER_BUCKET: u16 = 64;
 
@@ -60,7 +64,6 @@ fn bucket(sequence: u16) -> usize {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(super) struct Store {
     pub(super) chains: Vec<Chain>,
     free_chains: Vec<u32>,
@@ -72,12 +75,14 @@ pub(super) struct Store {
     counters: Vec<Vec<u32>>,
     next_chain: u32,
     next_device: u32,
+    /// A silence that ends a visit.
+    pub(super) silence_us: i64,
     /// Chains that were forgotten, with the device they were counted to, for whoever still asks.
     pub(super) forgotten: Option<Vec<(u32, u32)>>,
 }
 
 impl Store {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(silence_us: i64) -> Self {
         Self {
             chains: Vec::new(),
             free_chains: Vec::new(),
@@ -89,6 +94,7 @@ impl Store {
             counters: vec![Vec::new(); BUCKETS],
             next_chain: 0,
             next_device: 0,
+            silence_us,
             forgotten: None,
         }
     }
@@ -197,6 +203,7 @@ impl Store {
             newest: u32::MAX,
             full: Prints::default(),
             weak: Prints::default(),
+            closed_us: 0,
             host: None,
             is_live: true,
         };
@@ -205,7 +212,7 @@ impl Store {
     }
 
     /// A chain that belongs to nobody yet.
-    pub(super) fn new_chain(&mut self, at_us: i64, sequence: u16, rssi_dbm: i8) -> u32 {
+    pub(super) fn new_chain(&mut self, at_us: i64, sequence: Option<u16>, rssi_dbm: i8) -> u32 {
         if self.chains.len() - self.free_chains.len() >= CHAINS {
             self.forget_chains();
         }
@@ -215,21 +222,24 @@ impl Store {
             older: None,
             first_us: at_us,
             last_us: at_us,
-            first_sequence: sequence,
-            sequence,
-            slot: 0,
+            first_sequence: sequence.unwrap_or(0),
+            sequence: sequence.unwrap_or(0),
+            slot: NO_SLOT,
             stride: 0.0,
             last_print: 0,
             full: Prints::default(),
             weak: Prints::default(),
             full_manners: Manners::default(),
             weak_manners: Manners::default(),
-            rssi_dbm,
+            visit_us: at_us,
+            visit_dbm: rssi_dbm,
             is_live: true,
         };
         self.next_chain = self.next_chain.wrapping_add(1);
         let at = put(&mut self.chains, &mut self.free_chains, chain);
-        self.enter(at);
+        if sequence.is_some() {
+            self.enter(at);
+        }
         at
     }
 
@@ -241,6 +251,9 @@ impl Store {
 
     fn leave(&mut self, at: u32) {
         let chain = &self.chains[at as usize];
+        if chain.slot == NO_SLOT {
+            return;
+        }
         let (slot, bucket) = (chain.slot, &mut self.counters[bucket(chain.sequence)]);
         bucket.swap_remove(slot as usize);
         if let Some(&moved) = bucket.get(slot as usize) {
@@ -252,10 +265,10 @@ impl Store {
     #[inline]
     pub(super) fn count_on(&mut self, at: u32, sequence: u16) {
         let now = self.chain(at).sequence;
-        if sequence.wrapping_sub(now) & 0xfff >= 0x800 {
+        if sequence.wrapping_sub(now) & 0xfff >= 0x800 && self.chain(at).slot != NO_SLOT {
             return;
         }
-        if bucket(now) == bucket(sequence) {
+        if self.chain(at).slot != NO_SLOT && bucket(now) == bucket(sequence) {
             self.chain_mut(at).sequence = sequence;
         } else {
             self.leave(at);
@@ -306,6 +319,7 @@ impl Store {
         chains.sort_by_key(|at| std::cmp::Reverse(self.chain(*at).first_us));
         let is_apart = chains.windows(2).all(|pair| self.chain(pair[1]).last_us < self.chain(pair[0]).first_us);
         if is_apart {
+            self.device_mut(into).closed_us += self.device(from).closed_us;
             for pair in chains.windows(2) {
                 self.chain_mut(pair[0]).older = Some((pair[1], self.chain(pair[1]).serial));
             }

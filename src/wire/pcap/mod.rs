@@ -76,6 +76,8 @@ pub struct Capture<R> {
     is_nano: bool,
     link: Link,
     records: u64,
+    /// Bytes of the file up to the end of the last whole record.
+    offset: u64,
     buffer: Vec<u8>,
 }
 
@@ -83,6 +85,19 @@ impl<R> std::fmt::Debug for Capture<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Capture").field("link", &self.link).field("records", &self.records).finish_non_exhaustive()
     }
+}
+
+/// What was captured is overwritten when nobody needs it any more.
+impl<R> Drop for Capture<R> {
+    fn drop(&mut self) {
+        wipe(&mut self.buffer);
+    }
+}
+
+/// A plain store could be left out as dead; `black_box` makes the zeroes count.
+fn wipe(buffer: &mut [u8]) {
+    buffer.fill(0);
+    std::hint::black_box(buffer);
 }
 
 #[derive(Clone, Copy)]
@@ -154,12 +169,17 @@ impl<R: Read> Capture<R> {
             _ if fill(&mut source, &mut [0])? == 0 => Link::Bare,
             other => return Err(PcapError::Link(other)),
         };
-        Ok(Self { source, order, is_nano, link, records: 0, buffer: Vec::new() })
+        Ok(Self { source, order, is_nano, link, records: 0, offset: HEADER_BYTES as u64, buffer: Vec::new() })
     }
 
     /// What stands in front of each frame.
     pub fn link(&self) -> Link {
         self.link
+    }
+
+    /// Where in the file the last whole record ended, in bytes: what is wrong begins here.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The next record; `None` at the file's end. After an error there is nothing more to read.
@@ -177,11 +197,17 @@ impl<R: Read> Capture<R> {
         if length > MAX_RECORD_BYTES {
             return Err(PcapError::TooLong { record: number, bytes: kept });
         }
+        if length > self.buffer.capacity() {
+            // A buffer that grew by itself would leave a copy behind.
+            wipe(&mut self.buffer);
+            self.buffer = Vec::with_capacity(length);
+        }
         self.buffer.resize(length, 0);
         if fill(&mut self.source, &mut self.buffer)? < length {
             return Err(PcapError::Truncated(number));
         }
         self.records = number;
+        self.offset += (RECORD_HEADER_BYTES + length) as u64;
         let fraction_us = if self.is_nano { fraction / 1000 } else { fraction };
         let at_us = i64::from(seconds) * 1_000_000 + i64::from(fraction_us);
         Ok(Some(Record { number, at_us, frame: &self.buffer }))

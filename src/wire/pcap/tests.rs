@@ -75,6 +75,7 @@ fn every_truncation_is_told_and_the_records_before_it_are_given() {
                 other => break other.map(|record| record.is_none()),
             }
         };
+        assert_eq!(capture.offset(), *ends.iter().rfind(|end| **end <= length).unwrap() as u64);
         assert_eq!(records, ends[1..].iter().filter(|end| **end <= length).count(), "at {length}");
         let is_whole = ends.contains(&length);
         assert!(matches!((is_whole, end), (true, Ok(true)) | (false, Err(PcapError::Truncated(_)))), "at {length}");
