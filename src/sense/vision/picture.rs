@@ -62,3 +62,72 @@ fn refusal(error: ImageError) -> PictureError {
         other => PictureError::Broken(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
+
+    use super::*;
+
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        let pixels: Vec<u8> = (0..width * height * 3).map(|at| (at % 251) as u8).collect();
+        PngEncoder::new(&mut out).write_image(&pixels, width, height, ExtendedColorType::Rgb8).unwrap();
+        out
+    }
+
+    fn words(bytes: &[u8]) -> String {
+        decode(bytes).err().expect("it is refused").to_string()
+    }
+
+    #[test]
+    fn one_pixel_is_a_picture() {
+        let frame = decode(&png(1, 1)).unwrap();
+        assert_eq!((frame.width(), frame.height(), frame.rgb()), (1, 1, &[0, 1, 2][..]));
+    }
+
+    /// A head that promises 20,000 x 20,000 pixels: refused by its size, before anything is reserved for it.
+    #[test]
+    fn a_picture_that_is_too_large_is_refused_by_its_head() {
+        let mut bytes = png(2, 2);
+        for at in [16, 20] {
+            bytes[at..at + 4].copy_from_slice(&20_000_u32.to_be_bytes());
+        }
+        // The checksum of the head: CRC-32 of its type and its 13 bytes (PNG, section 5.3).
+        let sum = crc32fast::hash(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&sum.to_be_bytes());
+        assert!(words(&bytes).contains("20000 x 20000"), "{}", words(&bytes));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_no_picture_is_refused_and_nothing_panics() {
+        let mut jpeg = Vec::new();
+        JpegEncoder::new(&mut jpeg).write_image(&[90; 48 * 48 * 3], 48, 48, ExtendedColorType::Rgb8).unwrap();
+        for whole in [&png(40, 30), &jpeg] {
+            assert!(decode(whole).is_ok());
+            for length in 0..whole.len() {
+                let _ = decode(&whole[..length]);
+                let mut broken = whole.clone();
+                broken[length] ^= 0x55;
+                let _ = decode(&broken);
+            }
+        }
+        assert_eq!(words(b"GIF89a and so on"), "this is neither a JPEG nor a PNG");
+        assert_eq!(words(b""), "this is neither a JPEG nor a PNG");
+    }
+
+    /// Orientation 6 of EXIF: the top of the scene is the right side of what is stored.
+    #[test]
+    fn a_picture_is_turned_upright() {
+        let mut jpeg = Vec::new();
+        let mut pixels = vec![0; 32 * 16 * 3];
+        pixels.chunks_mut(32 * 3).for_each(|row| row[16 * 3..].fill(255));
+        JpegEncoder::new_with_quality(&mut jpeg, 95).write_image(&pixels, 32, 16, ExtendedColorType::Rgb8).unwrap();
+        let exif = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let turned = [&jpeg[..2], exif, &jpeg[2..]].concat();
+        let frame = decode(&turned).unwrap();
+        assert_eq!((frame.width(), frame.height()), (16, 32));
+        let (top, bottom) = (frame.rgb()[8 * 3], frame.rgb()[(28 * 16 + 8) * 3]);
+        assert!(top < 30 && bottom > 225, "turned by 90 degrees to the right: {top} above, {bottom} below");
+    }
+}
