@@ -29,7 +29,7 @@ demo: build-needs ## a whole store in one process: simulated scanner, journal, b
 
 test: test-needs ## every test; the last line is the runner's own
 	cargo test --locked --doc
-	cargo test --locked --all-targets --no-run
+	cargo test --locked --no-run
 	$(TARGET)/debug/smartstore models fetch --models $(SMARTSTORE_MODELS) || echo "no networks: their tests will say so"
 	if command -v cargo-nextest >/dev/null; then cargo nextest run --locked; else cargo test --locked --all-targets; fi
 
