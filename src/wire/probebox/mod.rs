@@ -1,6 +1,6 @@
 //! What bought probe boxes say: who they heard, as text on a serial line or in datagrams, or pushed over HTTP.
 //!
-//! - [`line`]: MNCats TZ001 (serial), TZ006 and TZ007 (UDP): one frame a line, fields between bars.
+//! - [`mod@line`]: MNCats TZ001 (serial), TZ006 and TZ007 (UDP): one frame a line, fields between bars.
 //! - [`push`]: DataSky DS-006: a JSON list every few seconds, also as a form field.
 //! - [`request`]: as much of HTTP/1.1 as such a box needs to push.
 //!
