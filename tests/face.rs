@@ -1,6 +1,7 @@
 //! Faces in photographs, by the built binary and the real networks. Without them, or without the photographs, a test
 //! says so and is skipped: `smartstore models fetch` brings the networks, `$SMARTSTORE_DATA` names the photographs.
 #![cfg(feature = "onnx")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail loudly")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

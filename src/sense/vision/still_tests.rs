@@ -83,7 +83,7 @@ fn a_picture_stands_at_the_top_left_in_blue_green_red() {
 fn a_face_that_is_upright_already_is_only_moved() {
     // A picture whose red is its column and green its row; the landmarks stand where the template wants them, 10 to
     // the right and 20 down.
-    let rgb = (0..200_usize * 200).flat_map(|at| [(at % 200) as u8, (at / 200) as u8, 7]).collect();
+    let rgb = (0..200_u8).flat_map(|row| (0..200_u8).flat_map(move |column| [column, row, 7])).collect();
     let frame = Frame::new(200, 200, rgb).unwrap();
     let template = [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)];
     let landmarks = template.map(|(x, y)| Point { x: x + 10.0, y: y + 20.0 });
