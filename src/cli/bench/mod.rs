@@ -1,6 +1,7 @@
 //! `smartstore bench`: repeatable measurements, each beside its limit in the same run.
 
 mod coupon;
+mod footfall;
 mod idle;
 mod scanner;
 mod uplink;
@@ -33,6 +34,8 @@ enum What {
     Journal(JournalArgs),
     /// A backlog from the journal to a mosquitto, confirmed and deleted, beside a bridge and the client alone.
     Uplink(uplink::Args),
+    /// Probe requests a second through the footfall counter, beside the bare walk over their elements; memory.
+    Footfall(footfall::Args),
     /// How soon the poll of a vending machine is answered while the journal is written to as fast as it can be.
     Vmc(vmc::Args),
 }
@@ -58,6 +61,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         What::Journal(args) => journal(args),
         What::Uplink(args) => uplink::run(args),
         What::Vmc(args) => vmc::run(args),
+        What::Footfall(args) => footfall::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 /// A key that nobody will ever know again.
-fn key() -> anyhow::Result<Key> {
+pub(super) fn key() -> anyhow::Result<Key> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random key: {error}"))?;
     Ok(Key::new(random))

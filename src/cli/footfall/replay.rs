@@ -39,11 +39,11 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Which file and record was counted to which chain.
+/// Which file and record was counted to which track.
 struct Row {
     file: usize,
     number: u64,
-    chain: u32,
+    track: u32,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         if let Ok(Heard::Placed(placed)) = counter.frame(next.at_us, next.link, next.bytes)
             && assign.is_some()
         {
-            rows.push(Row { file, number, chain: placed.chain });
+            rows.push(Row { file, number, track: placed.track });
         }
         show_closed(args, &mut counter, is_within);
     }
@@ -175,12 +175,12 @@ fn field(path: &Path) -> String {
 fn write_rows(args: &Args, counter: &mut Counter, rows: &[Row], mut out: impl Write) -> std::io::Result<()> {
     let devices = counter.devices();
     devices.settle();
-    let mut of_chain: HashMap<u32, u32> = devices.forgotten().into_iter().collect();
-    of_chain.extend(devices.assignments());
+    let mut of_track: HashMap<u32, u32> = devices.forgotten().into_iter().collect();
+    of_track.extend(devices.assignments().map(|(track, device, _)| (track, device)));
     let files: Vec<String> = args.files.iter().map(|path| field(path)).collect();
     writeln!(out, "file,frame,device")?;
     for row in rows {
-        let device = of_chain.get(&row.chain).copied().unwrap_or(u32::MAX);
+        let device = of_track.get(&row.track).copied().unwrap_or(u32::MAX);
         writeln!(out, "{},{},{device}", files[row.file], row.number)?;
     }
     out.flush()

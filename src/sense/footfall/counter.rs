@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::calibration::{Calibration, Estimate, uncalibrated};
 use super::devices::{Devices, Placed, Sighting};
+use super::fusion::Roll;
 use super::key::{Key, Pseudonym};
 use super::levels::{Features, Levels};
 use super::limits::{CLOSED_WINDOWS, GAP_US, WINDOWS};
@@ -173,12 +174,12 @@ impl Counter {
         self.levels.as_ref().map(|levels| levels.features(now_us))
     }
 
-    /// How many chains of addresses and devices are remembered.
+    /// How many addresses' tracks and devices are remembered.
     pub fn sizes(&self) -> (usize, usize) {
         self.devices.sizes()
     }
 
-    /// The devices, to ask which chain is which device.
+    /// The devices, to ask which track is which device.
     pub fn devices(&mut self) -> &mut Devices {
         &mut self.devices
     }
@@ -254,7 +255,7 @@ impl Counter {
 
     fn close_until(&mut self, now_us: i64) {
         match self.now_us {
-            Some(last_us) if now_us - last_us <= GAP_US => {}
+            Some(last_us) if now_us.saturating_sub(last_us) <= GAP_US => {}
             // A first frame, or a gap of more than a day: nothing was watched meanwhile.
             _ => {
                 if self.now_us.is_some() {
@@ -395,6 +396,13 @@ impl Counter {
         self.levels = self.levels.take().map(|levels| levels.anew());
         self.seed = seed(&key);
         self.key = key;
+    }
+
+    /// Who was heard since `from_us`, to be put together with what other sensors under the same key heard
+    /// ([`fuse`](super::fuse)).
+    pub fn roll(&mut self, from_us: i64) -> Roll {
+        self.devices.settle();
+        Roll::new(self.devices.roll(from_us, self.now_us.unwrap_or(from_us), &self.settings))
     }
 
     /// The shortest window, or a minute: how often [`Counter::advance`] is worth calling at the most.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::limits::LEVEL_ENTRIES;
-use super::store::ByHash;
+use super::tracks::ByHash;
 
 /// Signal levels at which is counted, dBm.
 pub(super) const GATES_DBM: [i8; 5] = [-128, -85, -75, -65, -55];

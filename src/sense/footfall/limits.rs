@@ -2,26 +2,24 @@
 
 use std::time::Duration;
 
-/// Chains of addresses that are remembered. The oldest eighth gives way.
-pub(super) const CHAINS: usize = 32_768;
-/// Addresses that are remembered.
-pub(super) const ADDRESSES: usize = 131_072;
+/// Addresses that are remembered, each with its track. The quarter that is silent longest gives way.
+pub(super) const TRACKS: usize = 65_536;
 /// Different element fingerprints that are told apart within one key's life. What comes after shares one.
 pub(super) const PRINTS: usize = 8_192;
-/// Fingerprints remembered of one chain and of one device.
+/// Fingerprints remembered of one track.
 pub(super) const PRINTS_OF_ONE: usize = 8;
-/// Devices of one fingerprint that are looked at when a new address has to be placed: the latest ones.
-pub(super) const CANDIDATES: usize = 256;
+/// An address that was silent for longer begins a new track, in microseconds.
+pub(super) const PAUSE_US: i64 = 20_000_000;
+/// The same for an address that is burnt in, under which a device speaks alone.
+pub(super) const GLOBAL_PAUSE_US: i64 = 300_000_000;
 /// How far a frame counter may have run on for its continuity to be looked at.
 pub(super) const SEQUENCE_GAP: u16 = 512;
 /// After this long a frame counter says nothing any more, in microseconds.
 pub(super) const SEQUENCE_MEMORY_US: i64 = 30 * 60 * 1_000_000;
-/// Two devices of together more chains than this are not made one.
-pub(super) const UNITED: usize = 512;
-/// Nameless devices for which a host is sought at a time: the latest ones.
-pub(super) const LODGERS: usize = 512;
-/// Devices that may be a host: the latest ones.
-pub(super) const HOSTS: usize = 512;
+/// Tracks of the same model that one track may go on from without the counter: the latest ones.
+pub(super) const MODEL_CANDIDATES: usize = 12;
+/// Tracks without a name of their own (shared addresses) that are open at a time.
+pub(super) const NAMELESS: usize = 64;
 /// Windows of one counter.
 pub(super) const WINDOWS: usize = 8;
 /// The shortest window.
@@ -36,3 +34,11 @@ pub(super) const GAP_US: i64 = 86_400_000_000;
 pub(super) const LEVEL_ENTRIES: usize = 65_536;
 /// Counts that one calibration learns from. What comes after is left out.
 pub(super) const CALIBRATION_POINTS: usize = 100_000;
+/// Tracks that began longer ago than this stay linked as they are, in microseconds.
+pub(super) const SETTLED_US: i64 = 6 * 3_600_000_000;
+/// A frame of a shared address goes on with a track whose counter is at most this far back,
+pub(super) const NAMELESS_GAP: u16 = 32;
+/// and that was heard this short a time ago, in microseconds.
+pub(super) const NAMELESS_US: i64 = 1_000_000;
+/// After this long an address below Android's company identifiers is somebody else's, in microseconds.
+pub(super) const LENT_US: i64 = 600_000_000;

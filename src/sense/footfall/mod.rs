@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The way of a frame: its address becomes a [`Pseudonym`] under a [`Key`], its elements a [`Print`], both together a
-//! [`Sighting`], which [`Devices::see`] counts to a chain and says why. [`Devices::settle`] thinks again about devices
-//! that only ever spoke weakly; [`Devices::assignments`] says at the end which device each chain is. When a window
-//! closes, the devices that were heard in it are looked up with the visits they are on.
+//! [`Sighting`], which [`Devices::see`] counts to the address's track. When a window closes, tracks are linked to
+//! devices ([`Devices::settle`]), the devices that were heard in it are looked up with the visits they are on, and a
+//! site's [`Calibration`] says how many people that is.
 //!
 //! What is absent: no clock, no I/O, no time zone. Whoever drives this says what time it is, when the shop closes
 //! ([`Counter::rotate`]) and whether it is open ([`Counter::set_open`]).
@@ -18,28 +18,38 @@
 //! Invariants: one pass, memory bounded by `limits.rs`; an address is never kept, only its pseudonym; a window holds
 //! numbers only; of each window `passed + visited + stayed = devices` and `low <= devices <= high`.
 
+mod auction;
+mod breakdown;
 mod calibration;
-mod chain;
 mod counter;
 mod devices;
+mod ends;
+mod fusion;
+mod habit;
 mod key;
 mod levels;
 mod limits;
+mod links;
 mod listed;
-mod lodge;
+mod models;
 mod print;
 mod regress;
 mod settings;
-mod store;
 mod survey;
+#[cfg(test)]
+mod tests;
+mod tracks;
 mod window;
 
+pub use breakdown::{Breakdown, Cell, Dwell};
 pub use calibration::{Calibration, CalibrationError, Count};
 pub use counter::{Counter, Heard};
-pub use devices::{Devices, Placed, Reason, Sighting};
+pub use devices::{Devices, Placed, Sighting};
+pub use fusion::{Fused, Roll, fuse};
 pub use key::{Key, Pseudonym};
 pub use levels::Features;
 pub use listed::Listed;
 pub use print::{Manner, Print, fingerprint};
 pub use settings::{Settings, SettingsError};
+pub use tracks::Reason;
 pub use window::Window;

@@ -7,7 +7,7 @@
 use crate::wire::dot11::{Address, Elements};
 
 /// Under which kind of address a device speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Manner {
     /// Burnt in.
     Global,

@@ -1,8 +1,12 @@
 //! Who was there: devices, their visits and what is certain about their number, looked up when a window closes.
 
+use std::collections::HashSet;
+
 use super::devices::Devices;
+use super::fusion::Present;
+use super::print::Manner;
 use super::settings::Settings;
-use super::store::Store;
+use super::tracks::{Reason, Track};
 
 /// What a look at the devices finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,7 +38,6 @@ impl Survey {
 struct Visit {
     from_us: i64,
     rssi_dbm: i8,
-    chains: u32,
 }
 
 /// A time in microseconds, as settings have it.
@@ -45,22 +48,21 @@ pub(super) fn us(time: std::time::Duration) -> i64 {
 impl Devices {
     /// Who was heard since `from_us`, at the moment `now_us`.
     pub(super) fn survey(&self, from_us: i64, now_us: i64, settings: &Settings) -> Survey {
-        let store = &self.store;
         let mut found = Survey::default();
         let mut models = Vec::new();
-        for (device, chains) in speakers(store, from_us) {
-            if store.device(device).closed_us >= us(settings.fixture_after) {
+        for tracks in speakers(&self.tracks.all, from_us) {
+            if closed_us(&tracks) >= us(settings.fixture_after) {
                 continue;
             }
-            let visit = visit(store, &chains, us(settings.visit_silence));
+            let visit = visit(&tracks, us(settings.visit_silence));
             found.devices += 1;
-            found.high += visit.chains;
+            found.high += addresses(&tracks, from_us);
             match () {
                 () if visit.rssi_dbm < settings.visit_rssi_min_dbm => found.passed += 1,
                 () if now_us - visit.from_us < us(settings.stay_after) => found.visited += 1,
                 () => found.stayed += 1,
             }
-            match model(store, device) {
+            match model(&tracks) {
                 Some(model) => models.push(model),
                 None => found.low += 1,
             }
@@ -71,49 +73,69 @@ impl Devices {
         found
     }
 
+    /// What this sensor heard since `from_us`, to be put together with what others did.
+    pub(super) fn roll(&self, from_us: i64, now_us: i64, settings: &Settings) -> Vec<Present> {
+        let speaking = speakers(&self.tracks.all, from_us).into_iter();
+        let counted = speaking.filter(|tracks| closed_us(tracks) < us(settings.fixture_after));
+        let present = counted.map(|tracks| {
+            let visit = visit(&tracks, us(settings.visit_silence));
+            let recent = tracks.iter().filter(|track| track.last_us >= from_us);
+            let mut addresses: Vec<u64> = recent.filter_map(|track| track.address).collect();
+            addresses.sort_unstable();
+            addresses.dedup();
+            Present { addresses, rssi_dbm: visit.rssi_dbm, dwell_us: (now_us - visit.from_us).max(0) }
+        });
+        present.collect()
+    }
+
     /// The shop is closed: who was heard since `from_us` is noted down for `for_us`.
     pub(super) fn note_closed(&mut self, from_us: i64, for_us: i64) {
-        for (device, _) in speakers(&self.store, from_us) {
-            let device = self.store.device_mut(device);
-            device.closed_us = device.closed_us.saturating_add(for_us);
+        let mut noted = Vec::new();
+        for track in self.tracks.all.iter_mut().filter(|track| track.last_us >= from_us) {
+            if !noted.contains(&track.device) {
+                noted.push(track.device);
+                track.closed_us = track.closed_us.saturating_add(for_us);
+            }
         }
     }
 }
 
-/// Devices that spoke since `from_us`, each with its chains that did, in the order of their places.
-fn speakers(store: &Store, from_us: i64) -> Vec<(u32, Vec<u32>)> {
-    let speaking = (0u32..).zip(&store.chains).filter(|(_, chain)| chain.is_live && chain.last_us >= from_us);
-    let mut pairs: Vec<(u32, u32)> = speaking.map(|(at, chain)| (store.host(chain.device), at)).collect();
-    pairs.sort_unstable();
-    let of_one = pairs.chunk_by(|a, b| a.0 == b.0);
-    of_one.map(|pairs| (pairs[0].0, pairs.iter().map(|pair| pair.1).collect())).collect()
+/// Devices that spoke since `from_us`, each with all its tracks, the latest first.
+fn speakers(tracks: &[Track], from_us: i64) -> Vec<Vec<&Track>> {
+    let speaking = tracks.iter().filter(|track| track.last_us >= from_us).map(|track| track.device);
+    let speaking: HashSet<u32> = speaking.collect();
+    let mut theirs: Vec<&Track> = tracks.iter().filter(|track| speaking.contains(&track.device)).collect();
+    theirs.sort_by_key(|track| (track.device, std::cmp::Reverse(track.last_us)));
+    theirs.chunk_by(|a, b| a.device == b.device).map(<[&Track]>::to_vec).collect()
 }
 
-/// The visit that a device's chains are part of.
-fn visit(store: &Store, chains: &[u32], silence_us: i64) -> Visit {
-    let mut visit = Visit { from_us: i64::MAX, rssi_dbm: i8::MIN, chains: 0 };
-    for &at in chains {
-        let chain = store.chain(at);
-        visit.from_us = visit.from_us.min(chain.visit_us);
-        visit.rssi_dbm = visit.rssi_dbm.max(chain.visit_dbm);
-        visit.chains += 1;
-    }
-    let oldest = chains.iter().copied().min_by_key(|at| store.chain(*at).first_us);
-    let mut at = oldest.and_then(|at| store.older(at));
-    while let Some(older) = at {
-        let chain = store.chain(older);
-        if chain.last_us.saturating_add(silence_us) < visit.from_us {
+/// The visit that a device's latest track is part of.
+fn visit(tracks: &[&Track], silence_us: i64) -> Visit {
+    let mut visit = Visit { from_us: i64::MAX, rssi_dbm: i8::MIN };
+    for track in tracks {
+        if track.last_us.saturating_add(silence_us) < visit.from_us && visit.from_us != i64::MAX {
             break;
         }
-        visit.from_us = visit.from_us.min(chain.visit_us);
-        visit.rssi_dbm = visit.rssi_dbm.max(chain.visit_dbm);
-        at = store.older(older);
+        visit.from_us = visit.from_us.min(track.visit_us);
+        visit.rssi_dbm = visit.rssi_dbm.max(track.visit_dbm);
     }
     visit
 }
 
+fn closed_us(tracks: &[&Track]) -> i64 {
+    tracks.iter().map(|track| track.closed_us).sum()
+}
+
+/// How many devices at most: what only a model links is not known to be one.
+fn addresses(tracks: &[&Track], from_us: i64) -> u32 {
+    let recent = tracks.iter().filter(|track| track.last_us >= from_us);
+    let begun = recent.filter(|track| matches!(track.reason, Reason::New | Reason::Model)).count();
+    u32::try_from(begun).unwrap_or(u32::MAX).max(1)
+}
+
 /// What others may have in common with it: its first full fingerprint, unless an address was burnt into it.
-fn model(store: &Store, device: u32) -> Option<u16> {
-    let newest = store.chain(store.device(device).newest);
-    if newest.is_global() { None } else { store.device(device).full.all().first().copied() }
+fn model(tracks: &[&Track]) -> Option<u16> {
+    let is_global = tracks.iter().any(|track| track.manner == Manner::Global);
+    let full = tracks.iter().rev().find_map(|track| track.full.all().first().copied());
+    full.filter(|_| !is_global)
 }
