@@ -509,7 +509,7 @@ const DRIVE: Message = Message::Drive { drop_sensor: true, lift: false, slot: 60
 #[test]
 fn the_motor_is_told_by_the_poll_that_waits_until_it_is_on_disk_that_it_will_be() {
     let mut hand = ready_to_drive();
-    hand.wait(Duration::from_millis(40));
+    hand.wait(Duration::from_millis(6));
     hand.stored();
     assert_eq!(hand.sent, [DRIVE]);
     hand.stored();
