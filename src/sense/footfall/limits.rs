@@ -36,9 +36,15 @@ pub(super) const LEVEL_ENTRIES: usize = 65_536;
 pub(super) const CALIBRATION_POINTS: usize = 100_000;
 /// Tracks that began longer ago than this stay linked as they are, in microseconds.
 pub(super) const SETTLED_US: i64 = 6 * 3_600_000_000;
+/// So do all but this many.
+pub(super) const YOUNG: usize = 4_096;
+/// More than this many are linked in fewer rounds.
+pub(super) const MANY: usize = 2_048;
 /// A frame of a shared address goes on with a track whose counter is at most this far back,
 pub(super) const NAMELESS_GAP: u16 = 32;
 /// and that was heard this short a time ago, in microseconds.
 pub(super) const NAMELESS_US: i64 = 1_000_000;
 /// After this long an address below Android's company identifiers is somebody else's, in microseconds.
 pub(super) const LENT_US: i64 = 600_000_000;
+/// Devices that only ever spoke weakly for which a host is sought at a time: the latest ones.
+pub(super) const LODGERS: usize = 256;

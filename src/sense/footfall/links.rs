@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::auction::{Wish, auction};
 use super::ends::Ends;
-use super::limits::SETTLED_US;
+use super::limits::{LODGERS, MANY, SETTLED_US, YOUNG};
 use super::models::{Kind, Models, Side};
 use super::tracks::{Reason, Track, Tracks};
 
@@ -31,17 +31,43 @@ pub(super) struct Row {
     is_young: bool,
 }
 
-/// Links the tracks of the youngest hour anew, and tells every track its device.
+/// Links the youngest tracks anew, and tells them their devices.
 pub(super) fn link(tracks: &mut Tracks) {
-    let all = &tracks.all;
-    let now_us = all.iter().map(|track| track.last_us).max().unwrap_or(0);
-    let is_young: Vec<bool> = all.iter().map(|track| track.first_us >= now_us - SETTLED_US).collect();
-    let mut models = Models::new(tracks);
+    let from = tracks.all.len().saturating_sub(YOUNG);
+    let now_us = tracks.all.iter().map(|track| track.last_us).max().unwrap_or(0);
+    let may_change = |track: &Track| track.first_us >= now_us - SETTLED_US && !is_bound(track, from);
+    let is_young: Vec<bool> = tracks.all[from..].iter().map(may_change).collect();
+    let all: Vec<Track> = tracks.all[from..].iter().map(|track| track.moved(from)).collect();
+    let (links, hosts) = link_young(&all, tracks.orders(), &is_young);
+    let outside = |at: u32| u32::try_from(at as usize + from).unwrap_or(u32::MAX);
+    let theirs = tracks.all[from..].iter_mut().zip(links.into_iter().zip(hosts)).zip(&is_young);
+    for ((track, (link, host)), _) in theirs.filter(|(_, is_young)| **is_young) {
+        track.before = link.map(|(before, ..)| outside(before));
+        track.host = host.map(outside);
+        track.reason = match link {
+            Some((_, reason, _)) => reason,
+            None if host.is_some() => Reason::Model,
+            None if track.same.is_some() => Reason::Address,
+            None => Reason::New,
+        };
+    }
+    name(&mut tracks.all, from);
+}
+
+/// Whether a track goes on from one that is not linked anew any more.
+fn is_bound(track: &Track, from: usize) -> bool {
+    [track.before, track.host].into_iter().flatten().any(|at| (at as usize) < from)
+}
+
+/// Links and hosts of tracks.
+fn link_young(all: &[Track], orders: &[u64], is_young: &[bool]) -> (Vec<Link>, Vec<Option<u32>>) {
+    let mut models = Models::new(all, orders);
     let mut fulls: Vec<Option<Kind>> = all.iter().map(|track| models.head(track).full).collect();
     let mut forbidden = Forbidden::new();
-    let mut links = kept(all, &is_young);
-    for sure in SURE {
-        links = by_counter(all, &models, &is_young, &forbidden, sure);
+    let mut links = Vec::new();
+    let rounds = if all.len() <= MANY { SURE.len() } else { 2 };
+    for sure in &SURE[SURE.len() - rounds..] {
+        links = by_counter(all, &models, is_young, &forbidden, *sure);
         models.learn(all, &links);
         forbidden.extend(contradictions(&links, &fulls));
         if models.unite(all, &links) {
@@ -52,18 +78,12 @@ pub(super) fn link(tracks: &mut Tracks) {
         debug_assert_eq!(links[at as usize].map(|link| link.0), Some(before));
         links[at as usize] = None;
     }
-    let rows = rows(all, &models, &links, &is_young);
+    let rows = rows(all, &models, &links, is_young);
     for (head, link) in by_model(all, &models, &rows) {
         links[head as usize] = Some(link);
     }
-    for (head, link) in lodge(all, &models, &links) {
-        links[head as usize] = Some(link);
-    }
-    for (track, link) in tracks.all.iter_mut().zip(links) {
-        let alone = if track.same.is_some() { Reason::Address } else { Reason::New };
-        (track.before, track.reason) = link.map_or((None, alone), |(before, reason, _)| (Some(before), reason));
-    }
-    name(&mut tracks.all);
+    let hosts = lodge(all, &models, &links, is_young);
+    (links, hosts)
 }
 
 /// What a link that is kept counts for, when one has to go.
@@ -79,11 +99,11 @@ fn kept(all: &[Track], is_young: &[bool]) -> Vec<Link> {
 /// Tracks that the counter links.
 fn by_counter(all: &[Track], models: &Models, is_young: &[bool], forbidden: &Forbidden, sure: f64) -> Vec<Link> {
     let mut links = kept(all, is_young);
-    let sides: Vec<(Side, Side)> = all.iter().map(|track| (models.head(track), models.tail(track))).collect();
     let mut is_free = vec![true; all.len()];
     links.iter().flatten().for_each(|(before, ..)| is_free[*before as usize] = false);
-    let free = (0u32..).zip(&sides).filter(|(at, _)| is_free[*at as usize]).map(|(at, sides)| (at, sides.1));
-    let ends = Ends::new(free);
+    let sides: Vec<(Side, Side)> = all.iter().map(|track| (models.head(track), models.tail(track))).collect();
+    let free = (0u32..).zip(&sides).filter(|(at, _)| is_free[*at as usize]);
+    let ends = Ends::new(free.map(|(at, sides)| (at, sides.1)));
     let young: Vec<usize> = (0..all.len()).filter(|at| is_young[*at]).collect();
     let mut found: Vec<Vec<(Wish, Reason)>> = Vec::with_capacity(young.len());
     for &at in &young {
@@ -198,13 +218,12 @@ fn contradictions(links: &[Link], fulls: &[Option<Kind>]) -> Vec<(u32, u32)> {
     wrong
 }
 
-/// Rows that only ever spoke weakly, each with a host that was silent meanwhile: its head, and its link to a track of
-/// the host.
-fn lodge(all: &[Track], models: &Models, links: &[Link]) -> Vec<(u32, (u32, Reason, f64))> {
+/// Devices that only ever spoke weakly find a host that was silent meanwhile: for the head of each a track of the host.
+fn lodge(all: &[Track], models: &Models, links: &[Link], is_young: &[bool]) -> Vec<Option<u32>> {
     let mut roots: Vec<usize> = (0..all.len()).collect();
     for (at, link) in links.iter().enumerate() {
         let before = link.map(|(before, ..)| before);
-        for other in [before, all[at].same].into_iter().flatten() {
+        for other in [before, all[at].same, all[at].host.filter(|_| !is_young[at])].into_iter().flatten() {
             let (a, b) = (root(&mut roots, at), root(&mut roots, other as usize));
             roots[a.max(b)] = a.min(b);
         }
@@ -216,6 +235,8 @@ fn lodge(all: &[Track], models: &Models, links: &[Link]) -> Vec<(u32, (u32, Reas
     }
     let (hosts, lodgers): (Vec<Vec<u32>>, Vec<Vec<u32>>) =
         devices.into_values().partition(|tracks| tracks.iter().any(|at| !all[*at as usize].full.is_empty()));
+    let lodgers: Vec<Vec<u32>> = lodgers.into_iter().filter(|tracks| is_young[tracks[0] as usize]).collect();
+    let lodgers: Vec<Vec<u32>> = lodgers[lodgers.len().saturating_sub(LODGERS)..].to_vec();
     let mut stays: Vec<(Side, Vec<u32>)> =
         hosts.into_iter().map(|tracks| (of_all(all, models, &tracks), tracks)).collect();
     let lodgers: Vec<(Side, Vec<u32>)> =
@@ -229,7 +250,7 @@ fn lodge(all: &[Track], models: &Models, links: &[Link]) -> Vec<(u32, (u32, Reas
     }
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut is_housed = vec![false; lodgers.len()];
-    let mut linked = Vec::new();
+    let mut linked = vec![None; all.len()];
     for (_, l, h) in pairs {
         if !is_housed[l] {
             is_housed[l] = take_in(all, models, &mut stays[h], &lodgers[l], &mut linked);
@@ -251,10 +272,10 @@ fn take_in(
     models: &Models,
     host: &mut (Side, Vec<u32>),
     lodger: &(Side, Vec<u32>),
-    linked: &mut Vec<(u32, (u32, Reason, f64))>,
+    linked: &mut [Option<u32>],
 ) -> bool {
-    let Some((before, worth)) = place(all, models, &host.0, &host.1, &lodger.0, &lodger.1) else { return false };
-    linked.push((lodger.1[0], (before, Reason::Model, worth)));
+    let Some((before, _)) = place(all, models, &host.0, &host.1, &lodger.0, &lodger.1) else { return false };
+    linked[lodger.1[0] as usize] = Some(before);
     host.1.extend(&lodger.1);
     host.1.sort_by_key(|at| all[*at as usize].first_us);
     true
@@ -291,19 +312,29 @@ fn place(
     Some((before.or(after)?, models.hosting(host, own)? + counter))
 }
 
-/// Tells every track its device: what is linked, or of one address, is one.
-fn name(tracks: &mut [Track]) {
-    let mut roots: Vec<usize> = (0..tracks.len()).collect();
-    for (at, track) in tracks.iter().enumerate() {
-        for other in [track.before, track.same].into_iter().flatten() {
-            let (a, b) = (root(&mut roots, at), root(&mut roots, other as usize));
+/// Tells every track from a place on its device: what is linked, or of one address, is one.
+fn name(tracks: &mut [Track], from: usize) {
+    let mut roots: Vec<usize> = (0..tracks.len() - from).collect();
+    let mut known: Vec<Option<u32>> = vec![None; roots.len()];
+    for (at, track) in tracks[from..].iter().enumerate() {
+        for other in [track.same, track.host, track.before].into_iter().flatten() {
+            let Some(near) = (other as usize).checked_sub(from) else {
+                known[at] = Some(tracks[other as usize].device);
+                continue;
+            };
+            let (a, b) = (root(&mut roots, at), root(&mut roots, near));
             // The earliest track names the device; places are in the order of beginnings.
             roots[a.max(b)] = a.min(b);
         }
     }
-    let origins: Vec<u32> = tracks.iter().map(|track| track.origin).collect();
-    for (at, track) in tracks.iter_mut().enumerate() {
-        track.device = origins[root(&mut roots, at)];
+    let mut names: Vec<u32> = tracks[from..].iter().map(|track| track.origin).collect();
+    for at in 0..roots.len() {
+        if let Some(device) = known[at] {
+            names[root(&mut roots, at)] = device;
+        }
+    }
+    for (at, track) in tracks[from..].iter_mut().enumerate() {
+        track.device = names[root(&mut roots, at)];
     }
 }
 

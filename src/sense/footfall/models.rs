@@ -7,7 +7,7 @@ use super::habit::Habit;
 use super::limits::{SEQUENCE_GAP, SEQUENCE_MEMORY_US};
 use super::links::Link;
 use super::print::Manner;
-use super::tracks::{Reason, Track, Tracks};
+use super::tracks::{Reason, Track};
 
 /// A model that is known to send such weak requests, and one that is not.
 const MATES: (f64, f64) = (-0.3, -1.5);
@@ -103,8 +103,8 @@ fn tidy<T: Ord>(mut list: Vec<T>) -> Vec<T> {
 }
 
 impl Models {
-    pub(super) fn new(tracks: &Tracks) -> Self {
-        let orders = tracks.orders().to_vec();
+    pub(super) fn new(tracks: &[Track], orders: &[u64]) -> Self {
+        let orders = orders.to_vec();
         let ids = u16::try_from(orders.len()).unwrap_or(u16::MAX);
         let mut models = Self {
             of: (0..ids).collect(),
@@ -115,12 +115,11 @@ impl Models {
             habits: HashMap::new(),
             usual: Habit::default(),
         };
-        for track in &tracks.all {
+        for track in tracks {
             models.join(track.full.all());
             models.join(track.weak.all());
         }
-        models.weak =
-            tidy(tracks.all.iter().filter_map(|track| models.kind_of(track.weak.all(), track.manner)).collect());
+        models.weak = tidy(tracks.iter().filter_map(|track| models.kind_of(track.weak.all(), track.manner)).collect());
         models.kin = models.kin();
         models
     }

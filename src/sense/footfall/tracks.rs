@@ -83,11 +83,22 @@ pub(super) struct Track {
     pub(super) closed_us: i64,
     /// The track that it is supposed to go on from, and why.
     pub(super) before: Option<u32>,
+    /// A track of the device it lodges with, if it only ever spoke weakly.
+    pub(super) host: Option<u32>,
     pub(super) reason: Reason,
     /// The serial of its device, should it be that device's earliest track.
     pub(super) origin: u32,
     /// The serial of its device.
     pub(super) device: u32,
+}
+
+impl Track {
+    /// The same in a list that begins at a place; links to what stands before it are left out.
+    pub(super) fn moved(&self, from: usize) -> Self {
+        let inside = |at: Option<u32>| at.and_then(|at| u32::try_from((at as usize).checked_sub(from)?).ok());
+        let (same, before, host) = (inside(self.same), inside(self.before), inside(self.host));
+        Self { same, before, host, ..self.clone() }
+    }
 }
 
 /// Why a track was counted to its device.
@@ -176,6 +187,7 @@ impl Tracks {
             address,
             same: None,
             before: None,
+            host: None,
             reason: Reason::New,
             origin: self.next,
             device: self.next,
@@ -280,10 +292,12 @@ impl Tracks {
         }
         self.all.retain(|track| track.last_us > silent_us);
         for track in &mut self.all {
-            let is_cut = track.before.is_some() || track.same.is_some();
-            track.before = track.before.and_then(|before| places[before as usize]);
-            track.same = track.same.and_then(|same| places[same as usize]);
-            if is_cut && track.before.is_none() && track.same.is_none() {
+            let links = [&mut track.before, &mut track.same, &mut track.host];
+            let was_linked = links.iter().any(|link| link.is_some());
+            for link in links {
+                *link = link.and_then(|at| places[at as usize]);
+            }
+            if was_linked && track.before.is_none() && track.same.is_none() && track.host.is_none() {
                 track.origin = track.device;
             }
         }
