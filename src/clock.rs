@@ -110,6 +110,12 @@ impl Clock {
         Builder::from_random_bytes(bytes).into_uuid()
     }
 
+    /// 128 random bits, for a key that lives in memory only.
+    pub fn random_key(&self) -> [u8; 16] {
+        let [a, b] = [self.random_bytes(), self.random_bytes()];
+        std::array::from_fn(|at| if at < 8 { a[at] } else { b[at - 8] })
+    }
+
     /// A random number in `0.0..1.0`, for jitter.
     pub fn random_fraction(&self) -> f64 {
         let bytes = self.random_bytes();

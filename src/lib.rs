@@ -18,7 +18,7 @@
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |
 //! | `device` | `types clock wire observe` |
-//! | `devices::<x>` | `types clock wire transport device observe` |
+//! | `devices::<x>` | `types clock wire sense transport device observe` |
 //! | `journal` | `types clock observe` |
 //! | `uplink` | `types clock backoff wire journal observe` |
 //! | `router` | `types clock flow journal device observe` |

@@ -15,10 +15,10 @@ use smartstore::types::{
     Action, Body, BootId, Cash, CashKind, Cause, Class, Climate, CodeKind, CodeScanned, Command, CommandId, Condition,
     ConfigError, ConfigReport, ConfigState, ConfigVersion, CouponClaims, CouponId, CouponKeys, CouponKind,
     CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, Draft, DropReason, Encoding, Ended, Epoch, Event,
-    EventId, GatewayId, Gtin, HealthChange, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus, Minor, Notice,
-    Observation, OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, PaymentCode, Reason,
-    Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq, Slot, Stamp, StationId, Step, Stock,
-    StockSource, StoreId, Symbology, Verdict,
+    EventId, FootfallWindow, GatewayId, Gtin, HealthChange, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus,
+    Minor, Notice, Observation, OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, PaymentCode,
+    Reason, Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq, Slot, Stamp, StationId, Step, Stock,
+    StockSource, StoreId, Symbology, Tenths, Verdict,
 };
 use smartstore::wire::cloud::{
     Authorise, AuthoriseWhat, Encoded, Source, State, authorise_message, command_message, desired_message,
@@ -293,8 +293,31 @@ fn sampled() -> Vec<(&'static str, Event)> {
     ]
 }
 
+fn footfall() -> Vec<(&'static str, Event)> {
+    let window = FootfallWindow {
+        start: "2026-11-22T01:50:00Z".parse().expect("a time"),
+        end: "2026-11-22T02:00:00Z".parse().expect("a time"),
+        devices: 31,
+        devices_low: 27,
+        devices_high: 40,
+        passed: 19,
+        visited: 8,
+        stayed: 4,
+        people: Tenths(55),
+        people_low: Tenths(32),
+        people_high: Tenths(91),
+        calibrated: true,
+        frames: 1204,
+        rejected: 3,
+        missed: 0,
+        complete: true,
+    };
+    let body = Body::Observed(Observation::Footfall(Box::new(window)));
+    vec![("footfall.window.v1.json", event(60, 60, device("probe-1"), None, body))]
+}
+
 fn events() -> Vec<(&'static str, Event)> {
-    [scanned(), ended(), noticed(), diagnosed(), coupons(), sold(), machine_said(), sampled()].concat()
+    [footfall(), scanned(), ended(), noticed(), diagnosed(), coupons(), sold(), machine_said(), sampled()].concat()
 }
 
 fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Action {

@@ -34,10 +34,14 @@ mod daemon;
 mod demo;
 #[path = "scenarios/disk.rs"]
 mod disk;
+#[path = "scenarios/footfall.rs"]
+mod footfall;
 #[path = "scenarios/line.rs"]
 mod line;
 #[path = "scenarios/machines.rs"]
 mod machines;
+#[path = "scenarios/market.rs"]
+mod market;
 #[path = "scenarios/noise.rs"]
 mod noise;
 #[path = "scenarios/odd_clock.rs"]
@@ -50,10 +54,16 @@ mod refused;
 mod road;
 #[path = "scenarios/safe_mode.rs"]
 mod safe_mode;
+#[path = "scenarios/simulator.rs"]
+mod simulator;
 #[path = "scenarios/subscriber.rs"]
 mod subscriber;
 #[path = "scenarios/truth.rs"]
 mod truth;
+#[path = "scenarios/vending.rs"]
+mod vending;
+#[path = "scenarios/vending_kills.rs"]
+mod vending_kills;
 
 use std::time::{Duration, Instant};
 

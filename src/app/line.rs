@@ -121,8 +121,8 @@ struct CloudPayments {
 }
 
 impl Payments for CloudPayments {
-    fn online(&self) -> bool {
-        self.seen.progress().is_some_and(|progress| progress.connected && progress.listening)
+    fn connection(&self) -> Option<u64> {
+        self.seen.progress().filter(|progress| progress.connected && progress.listening).map(|seen| seen.connections)
     }
 
     fn ask(&self, ask: Ask, code: Option<PaymentCode>) {
@@ -132,7 +132,7 @@ impl Payments for CloudPayments {
             Asking::Query => AuthoriseWhat::Query,
             Asking::Cancel => AuthoriseWhat::Cancel,
         };
-        if self.online() {
+        if self.connection().is_some() {
             self.authorisations.ask(Authorise { sale, what, amount, currency, code, not_after });
         }
     }

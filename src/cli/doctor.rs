@@ -3,6 +3,7 @@
 //! It may run beside the daemon: no line is opened (that would take bytes from it), the broker is spoken to under a
 //! client id of its own, and the journal is only read.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ use crate::app::uplink_settings;
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Store};
 use crate::journal::ReadOnly;
+use crate::transport;
 use crate::types::{Condition, Endpoint, Level, Timestamp};
 use crate::uplink::{Validity, brokers_validity, probe, validities};
 
@@ -273,8 +275,12 @@ fn clock(store: &Store) -> Finding {
 
 /// Whether the endpoint's node is there and may be used, and who holds it. `None`: it has no node.
 fn endpoint(device: &str, endpoint: &Endpoint) -> Option<Finding> {
-    let (Endpoint::Serial(path) | Endpoint::Evdev(path) | Endpoint::V4l2(path)) = endpoint else { return None };
     let target = format!("{device} at {endpoint}");
+    let path = match endpoint {
+        Endpoint::Serial(path) | Endpoint::Evdev(path) | Endpoint::V4l2(path) => path,
+        Endpoint::Wifi(name) => return Some(radio(name, target)),
+        _ => return None,
+    };
     let Ok(node) = path.canonicalize() else {
         let help = Condition::TtyMissing.help();
         return Some(finding("device", target, Verdict::Fail, "is not there", help));
@@ -290,6 +296,24 @@ fn endpoint(device: &str, endpoint: &Endpoint) -> Option<Finding> {
         let message = format!("is held by {}", others.join(", "));
         finding("device", target, Verdict::Warn, &message, "End that program: two readers take each other's bytes.")
     })
+}
+
+/// A second listener takes nothing away from the daemon's.
+fn radio(name: &str, target: String) -> Finding {
+    let Err(error) = transport::Monitor::open(name) else {
+        return finding("device", target, Verdict::Ok, "is in monitor mode and may be listened to", "");
+    };
+    let message = error.to_string();
+    match error.kind() {
+        ErrorKind::Unsupported | ErrorKind::NetworkDown => {
+            let help = "A daemon with CAP_NET_ADMIN sets it when it starts; otherwise set it with `iw` and `ip`.";
+            finding("device", target, Verdict::Warn, &message, help)
+        }
+        ErrorKind::PermissionDenied => {
+            finding("device", target, Verdict::Fail, &message, "Listening takes CAP_NET_RAW: see systemd/capture.conf.")
+        }
+        _ => finding("device", target, Verdict::Fail, &message, Condition::RadioMissing.help()),
+    }
 }
 
 /// The names of the processes that have the node open, as far as we may see.

@@ -56,7 +56,7 @@ enum Command {
     /// Try every device, the clock, the disk and the broker, and say what to do.
     #[command(after_help = "Example: smartstore doctor --config store.toml --json")]
     Doctor(doctor::Args),
-    /// Find serial ports and keyboard scanners, and print a [[device]] stanza for each.
+    /// Find serial ports, keyboard scanners and WiFi interfaces, and print a [[device]] stanza for each.
     #[command(after_help = "Example: smartstore scan >> store.toml")]
     Scan(scan::Args),
     /// Read the journal, also of a running daemon.

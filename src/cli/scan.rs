@@ -42,7 +42,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if found.is_empty() {
-        eprintln!("No serial port and no keyboard was found. Is the cable in, and may this user read /dev?");
+        eprintln!(
+            "No serial port, keyboard or WiFi interface was found. Is the cable in, and may this user read /dev?"
+        );
     }
     for (number, device) in (1..).zip(&found) {
         answer(&stanza(number, device));
@@ -63,13 +65,38 @@ fn find() -> std::io::Result<Vec<Found>> {
         description: Some(keyboard.name),
         suggested_profile: "scanner/hid-keyboard",
     });
-    Ok(serial.chain(keyboards).collect())
+    Ok(serial.chain(keyboards).chain(radios()?).collect())
+}
+
+/// WiFi interfaces whose radio can monitor, as far as its driver says.
+fn radios() -> std::io::Result<Vec<Found>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let wireless = runtime.block_on(transport::wireless()).unwrap_or_else(|error| {
+        eprintln!("WiFi interfaces cannot be listed: {error}");
+        Vec::new()
+    });
+    let able = wireless.into_iter().filter(|radio| radio.can_monitor != Some(false));
+    let found = able.map(|radio| {
+        let state = match (radio.monitors, radio.can_monitor) {
+            (true, _) => "in monitor mode",
+            (false, Some(_)) => "can monitor",
+            (false, None) => "its driver does not say whether it can monitor",
+        };
+        Found {
+            kind: "radio",
+            endpoint: format!("wifi:{}", radio.name),
+            description: Some(format!("WiFi interface {}, {state}", radio.name)),
+            suggested_profile: "footfall/linux-monitor",
+        }
+    });
+    Ok(found.collect())
 }
 
 /// A stanza that can be pasted as it is; what only a person can know is said in comments.
 fn stanza(number: usize, found: &Found) -> String {
     let description = found.description.as_deref().unwrap_or("no description");
     let hint = match found.kind {
+        "radio" => "it counts passers-by and carries no network then",
         "keyboard" => "a keyboard: use it only if it is the scanner",
         _ => "choose the profile of what is plugged in here",
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
@@ -31,6 +32,13 @@ pub(super) struct Shelf<'a> {
     pub(super) places: &'a Places,
 }
 
+/// What a device may need to know of the store that it stands in.
+#[derive(Clone, Copy)]
+pub(super) struct Premises<'a> {
+    pub(super) codes: &'a CodeGrammars,
+    pub(super) timezone: &'a TimeZone,
+}
+
 /// A `[[device]]` read, its parts not yet checked.
 struct Read<'a> {
     raw: RawDeviceTable,
@@ -51,7 +59,7 @@ impl Read<'_> {
 pub(super) fn devices<'a>(
     sections: Vec<Section<'a>>,
     shelf: Shelf<'_>,
-    codes: &CodeGrammars,
+    premises: Premises<'_>,
     sources: &mut Sources,
     checked: &mut Checked<'a>,
 ) -> (Vec<ConfiguredDevice>, Declared) {
@@ -65,7 +73,7 @@ pub(super) fn devices<'a>(
     distinct_endpoints(&read, checked);
     let profiles = find_profiles(&read, shelf, sources, checked);
     let declared = read.iter().filter_map(|device| declared(device, &profiles)).collect();
-    let devices = read.iter().filter_map(|device| configure(device, &profiles, shelf, codes, checked)).collect();
+    let devices = read.iter().filter_map(|device| configure(device, &profiles, shelf, premises, checked)).collect();
     (devices, declared)
 }
 
@@ -126,9 +134,14 @@ fn absolute(endpoint: Endpoint, base: &Path) -> Endpoint {
     on_path(endpoint, |path| base.join(path))
 }
 
-/// The endpoint with every link of its path followed, as far as the path exists on this machine.
+/// What two devices cannot share: the endpoint with every link of its path followed, as far as the path exists on this
+/// machine.
 fn resolved(endpoint: Endpoint) -> Endpoint {
-    on_path(endpoint, |path| path.canonicalize().unwrap_or(path))
+    match endpoint {
+        // Each listens at an address of its own, whatever the path.
+        Endpoint::Post(place) => Endpoint::Post(place.split('/').next().unwrap_or_default().to_owned()),
+        other => on_path(other, |path| path.canonicalize().unwrap_or(path)),
+    }
 }
 
 fn on_path(endpoint: Endpoint, change: impl FnOnce(PathBuf) -> PathBuf) -> Endpoint {
@@ -190,7 +203,7 @@ fn configure<'a>(
     device: &Read<'a>,
     profiles: &BTreeMap<String, ProfileText>,
     shelf: Shelf<'_>,
-    codes: &CodeGrammars,
+    premises: Premises<'_>,
     checked: &mut Checked<'a>,
 ) -> Option<ConfiguredDevice> {
     let raw = &device.raw;
@@ -207,7 +220,7 @@ fn configure<'a>(
     let kind = described.as_ref().map(|(kind, _)| *kind);
     checked.report.extend(misplaced(device.unknown.clone(), kind, checked.text));
     let (kind, facts) = described?;
-    let made = make(device, kind, facts, (id, endpoint), codes, checked)?;
+    let made = make(device, kind, facts, (id, endpoint), premises, checked)?;
     let written = device.settings.as_ref().and_then(|settings| settings.table.clone());
     let settings = with_defaults(written, &kind.schemas().settings);
     let profile = raw.profile.as_ref()?.get_ref().clone();
@@ -222,7 +235,7 @@ fn make<'a>(
     kind: &dyn DeviceKind,
     facts: Section<'_>,
     (id, endpoint): (Option<DeviceId>, Option<Endpoint>),
-    codes: &CodeGrammars,
+    premises: Premises<'_>,
     checked: &mut Checked<'a>,
 ) -> Option<Box<dyn Device>> {
     let profile = facts.file;
@@ -235,7 +248,8 @@ fn make<'a>(
         endpoint_span: endpoint_span.clone(),
         facts,
         settings: device.settings.clone()?,
-        codes,
+        codes: premises.codes,
+        timezone: premises.timezone,
     });
     let mut mistakes = match made {
         Ok(made) => return whole.then_some(made),

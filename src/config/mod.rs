@@ -45,7 +45,7 @@ pub use store::{
 use crate::device::{DeviceKind, Section};
 use crate::devices::CATALOGUE;
 use crate::types::{CodeGrammars, Diagnostic};
-use devices::Shelf;
+use devices::{Premises, Shelf};
 use document::Document;
 use profiles::Places;
 use report::{Checked, Report};
@@ -131,7 +131,9 @@ fn check<'a>(
     let codes = optional(&mut document, "codes", checked).map(|(raw, _)| sections::codes(&raw, checked));
     let codes: CodeGrammars = codes.unwrap_or_default();
     let devices = document.take_list("device", &mut checked.report);
-    let (devices, declared) = devices::devices(devices, shelf, &codes, sources, checked);
+    let utc = jiff::tz::TimeZone::UTC;
+    let premises = Premises { codes: &codes, timezone: store.as_ref().map_or(&utc, |(_, timezone)| timezone) };
+    let (devices, declared) = devices::devices(devices, shelf, premises, sources, checked);
     let stations = document.take_list("station", &mut checked.report);
     let stations = stations::stations(&stations, &declared, checked);
     let ((id, timezone), gateway) = (store?, gateway?);

@@ -1,6 +1,7 @@
 //! What a device folder exports, and what it is given to make a device of.
 
 use futures_util::future::BoxFuture;
+use jiff::tz::TimeZone;
 
 use super::{DriverError, Port, Section};
 use crate::types::{ActionKind, CodeGrammars, Currency, DeviceId, Diagnostic, Endpoint, Span};
@@ -44,6 +45,8 @@ pub struct RawDevice<'a> {
     pub settings: Section<'a>,
     /// The chain's own code grammars.
     pub codes: &'a CodeGrammars,
+    /// The store's time zone: opening hours are local.
+    pub timezone: &'a TimeZone,
 }
 
 /// A configured device that is not running.

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::observe::DeviceScope;
 use crate::types::{
     Action, Assigned, Body, Cause, Class, CodeKind, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason,
-    Tally,
+    SaleId, Step, Tally,
 };
 
 /// A driver's side of the house.
@@ -25,9 +25,10 @@ pub struct Port {
     stored: watch::Receiver<u64>,
     actions: Receiver<Assigned>,
     /// Actions taken and not yet ended: what a failed driver leaves open.
-    taken: BTreeMap<CommandId, Action>,
-    /// Orders that a failed run had taken: the next run finds out what became of them.
-    unknown: VecDeque<Assigned>,
+    taken: BTreeMap<CommandId, Taken>,
+    /// Orders that a failed run had taken, for the next run: it finds out what became of those that a machine was
+    /// driven for, and begins the others.
+    left: VecDeque<Assigned>,
     /// Payment codes in RAM; a driver lays one down before it says the code's event.
     pub vault: Vault,
     /// Conditions, counters and evidence of this device.
@@ -36,6 +37,21 @@ pub struct Port {
     pub clock: Clock,
     /// Cancelled when the driver shall stop.
     pub stop: CancellationToken,
+}
+
+/// An action in the driver's hands.
+#[derive(Debug)]
+struct Taken {
+    assigned: Assigned,
+    /// Of an order: whether the driver has said that the machine is about to move. Before that nothing has.
+    driven: bool,
+}
+
+impl Taken {
+    fn new(assigned: Assigned) -> Self {
+        let driven = matches!(assigned.action, Action::Recover(_));
+        Self { assigned, driven }
+    }
 }
 
 /// The house's side of a port.
@@ -54,9 +70,9 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
     let (observe, observed) = mpsc::channel(limits::OBSERVATIONS);
     let (assign, actions) = mpsc::channel(limits::ACTIONS);
     let (storing, stored) = watch::channel(0);
-    let (behind, unknown) = (VecDeque::new(), VecDeque::new());
+    let (behind, left) = (VecDeque::new(), VecDeque::new());
     let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
-    let port = Port { observe, behind, said, stored, actions, taken, unknown, vault, scope, clock, stop };
+    let port = Port { observe, behind, said, stored, actions, taken, left, vault, scope, clock, stop };
     (port, PortEnds { observed, stored: storing, assign })
 }
 
@@ -101,11 +117,7 @@ impl Port {
     }
 
     fn draft(&mut self, observation: Observation) -> Draft {
-        let ends = self.ends(&observation);
-        let cause = ends.map(|command| {
-            self.taken.remove(&command);
-            Cause::Command(command)
-        });
+        let cause = self.cause(&observation).map(Cause::Command);
         let id = self.clock.event_id();
         if matches!(&observation, Observation::Code(code) if code.kind == CodeKind::Payment) {
             self.vault.keep(self.scope.device(), id, self.clock.now());
@@ -155,20 +167,35 @@ impl Port {
         Storing(self.stored.clone())
     }
 
-    /// The command that an observation ends: an outcome names it, what became of an order is known by its sale.
-    fn ends(&self, observation: &Observation) -> Option<CommandId> {
+    /// The command that an observation ends, or begins to carry out: an outcome names it, an order is known by its
+    /// sale.
+    fn cause(&mut self, observation: &Observation) -> Option<CommandId> {
         match observation {
-            Observation::Ended(outcome) => Some(outcome.command.clone()),
+            Observation::Ended(outcome) => {
+                self.taken.remove(&outcome.command);
+                Some(outcome.command.clone())
+            }
             Observation::Sale(step) if step.step.is_result() => {
-                let of_sale = |action: &Action| action.order().is_some_and(|order| order.sale == step.sale);
-                self.taken.iter().find(|(_, action)| of_sale(action)).map(|(command, _)| command.clone())
+                let command = self.taken_for(&step.sale)?;
+                self.taken.remove(&command);
+                Some(command)
+            }
+            Observation::Sale(step) if step.step == Step::Dispatched => {
+                let command = self.taken_for(&step.sale)?;
+                self.taken.get_mut(&command)?.driven = true;
+                Some(command)
             }
             _ => None,
         }
     }
 
+    fn taken_for(&self, sale: &SaleId) -> Option<CommandId> {
+        let of_sale = |taken: &Taken| taken.assigned.action.order().is_some_and(|order| order.sale == *sale);
+        self.taken.iter().find(|(_, taken)| of_sale(taken)).map(|(command, _)| command.clone())
+    }
+
     /// Ends an action that its driver said nothing about. Of an order that is a step of its sale.
-    async fn end(&mut self, command: CommandId, action: &Action, ended: Ended) -> Result<(), DriverError> {
+    async fn end(&mut self, Assigned { command, action, .. }: Assigned, ended: Ended) -> Result<(), DriverError> {
         let observation = match action.order() {
             Some(order) => Observation::Sale(order.ended(&ended)),
             None => Observation::Ended(Outcome { command, ended }),
@@ -176,18 +203,30 @@ impl Port {
         self.observe(observation).await
     }
 
+    /// Ends an action that was not begun in this run: nothing has moved for it, unless an earlier run had driven it.
+    async fn end_unbegun(&mut self, assigned: Assigned, ended: Ended) -> Result<(), DriverError> {
+        let taken = Taken::new(assigned.clone());
+        let ended = match ended {
+            Ended::Expired if taken.driven => Ended::Indeterminate(Reason::new("device-away")),
+            Ended::Refused(why) if taken.driven => Ended::Indeterminate(why),
+            ended => ended,
+        };
+        self.taken.insert(assigned.command.clone(), taken);
+        self.end(assigned, ended).await
+    }
+
     /// The next action to carry out; one whose time is over is ended here and not given out. Cancel-safe.
     pub async fn next_action(&mut self) -> Result<Assigned, DriverError> {
         loop {
-            let assigned = match self.unknown.pop_front() {
+            let assigned = match self.left.pop_front() {
                 Some(assigned) => assigned,
                 None => self.actions.recv().await.ok_or(DriverError::CoreGone)?,
             };
-            self.taken.insert(assigned.command.clone(), assigned.action.clone());
             if self.clock.now() < assigned.deadline {
+                self.taken.insert(assigned.command.clone(), Taken::new(assigned.clone()));
                 return Ok(assigned);
             }
-            self.end(assigned.command, &assigned.action, Ended::Expired).await?;
+            self.end_unbegun(assigned, Ended::Expired).await?;
         }
     }
 
@@ -195,35 +234,37 @@ impl Port {
     /// Nothing new is let in.
     pub async fn turn_away(&mut self) -> Result<(), DriverError> {
         self.actions.close();
-        while let Some(assigned) = self.unknown.pop_front() {
-            self.taken.insert(assigned.command.clone(), assigned.action.clone());
-            let ended = Ended::Indeterminate(Reason::new("device-removed"));
-            self.end(assigned.command, &assigned.action, ended).await?;
+        let removed = || Ended::Refused(Reason::new("device-removed"));
+        while let Some(assigned) = self.left.pop_front() {
+            self.end_unbegun(assigned, removed()).await?;
         }
         while let Some(assigned) = self.actions.recv().await {
-            let ended = Ended::Refused(Reason::new("device-removed"));
-            self.taken.insert(assigned.command.clone(), assigned.action.clone());
-            self.end(assigned.command, &assigned.action, ended).await?;
+            self.end_unbegun(assigned, removed()).await?;
         }
         Ok(())
     }
 
-    /// Settles every action that a failed driver had taken and not finished. Of an order the next run finds out what
-    /// became of it, if the driver can (`recovers`); of everything else nobody can know whether it was done.
+    /// Settles every action that a failed driver had taken and not finished. Of an order that a machine was driven for
+    /// the next run finds out what became of it, if the driver can (`recovers`), and one that it was not driven for is
+    /// begun by the next run; of everything else nobody can know whether it was done.
     ///
     /// What the run has said and the queue to the journal had no room for goes on its way first.
     pub async fn abandon(&mut self, recovers: bool) -> Result<(), DriverError> {
         while self.is_behind() {
             self.catch_up().await?;
         }
-        while let Some((command, action)) = self.taken.first_key_value().map(|(c, a)| (c.clone(), a.clone())) {
-            match action.order() {
-                Some(order) if recovers => {
-                    self.taken.remove(&command);
-                    let (action, deadline) = (Action::Recover(order.clone()), self.clock.now() + limits::RECOVER);
-                    self.unknown.push_back(Assigned { command, action, deadline });
+        while let Some((command, taken)) = self.taken.pop_first() {
+            match taken.assigned.action.order().cloned() {
+                Some(order) if recovers && taken.driven => {
+                    let (action, deadline) = (Action::Recover(order), self.clock.now() + limits::RECOVER);
+                    self.left.push_back(Assigned { command, action, deadline });
                 }
-                _ => self.end(command, &action, Ended::Indeterminate(Reason::new("driver-failed"))).await?,
+                Some(_) if recovers => self.left.push_back(taken.assigned),
+                _ => {
+                    let assigned = taken.assigned.clone();
+                    self.taken.insert(command, taken);
+                    self.end(assigned, Ended::Indeterminate(Reason::new("driver-failed"))).await?;
+                }
             }
         }
         Ok(())

@@ -43,6 +43,7 @@ pub(crate) fn configure(
         facts: Section { file: Path::new("profile.toml"), span: 0..1, table: facts },
         settings: Section { file: Path::new("store.toml"), span: 0..1, table: Some(settings) },
         codes: &CodeGrammars { member: regex::Regex::new("^M[0-9]{8,}$").ok(), ..CodeGrammars::default() },
+        timezone: &jiff::tz::TimeZone::UTC,
     })
 }
 

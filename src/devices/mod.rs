@@ -1,5 +1,7 @@
 //! The catalogue of device kinds, and nothing else. A new kind is a new folder and a line here.
 
+#[cfg(feature = "device-footfall")]
+mod footfall;
 #[cfg(feature = "device-scanner")]
 mod scanner;
 #[cfg(feature = "device-vending")]
@@ -9,6 +11,12 @@ use crate::device::DeviceKind;
 
 /// Every kind of device this build can drive.
 pub static CATALOGUE: &[&dyn DeviceKind] = &[
+    #[cfg(feature = "device-footfall")]
+    &footfall::MONITOR,
+    #[cfg(feature = "device-footfall")]
+    &footfall::TZ001,
+    #[cfg(feature = "device-footfall")]
+    &footfall::DATASKY,
     #[cfg(feature = "device-scanner")]
     &scanner::SERIAL,
     #[cfg(feature = "device-scanner")]

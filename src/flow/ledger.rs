@@ -356,13 +356,14 @@ impl Ledger {
         self.tells(seed, cause.clone(), stock, at, effects);
     }
 
-    /// Asks again for what is to be given back.
-    fn tick(&mut self, around: &Around<'_>) -> Effects {
+    /// Asks again for what is to be given back: for what is due, or for everything over a new connection.
+    fn tick(&mut self, around: &Around<'_>, is_new: bool) -> Effects {
         let mut effects = Effects::default();
         let mut asked_again = BTreeSet::new();
         for (sale, open) in &mut self.open {
             let Stage::Refunding { next, asked } = open.stage else { continue };
-            if next.has_come(&around.at) {
+            if is_new || next.has_come(&around.at) {
+                let asked = if is_new { 0 } else { asked };
                 let wait = limits::CANCEL_FIRST.saturating_mul(1 << asked.min(10)).min(limits::CANCEL_LAST);
                 let next = Deadline::after(&around.at, wait);
                 open.stage = Stage::Refunding { next, asked: asked.saturating_add(1) };
@@ -503,7 +504,9 @@ impl Flow for Ledger {
                 }
                 _ => false,
             },
-            Input::Tick => self.open.values().any(|open| matches!(open.stage, Stage::Refunding { .. })),
+            Input::Tick | Input::Connected => {
+                self.open.values().any(|open| matches!(open.stage, Stage::Refunding { .. }))
+            }
         }
     }
 
@@ -522,7 +525,8 @@ impl Flow for Ledger {
         match input {
             Input::Event(event) => self.event(event, around),
             Input::Asked(command) => self.asked(command, around),
-            Input::Tick => self.tick(around),
+            Input::Tick => self.tick(around, false),
+            Input::Connected => self.tick(around, true),
         }
     }
 

@@ -51,6 +51,8 @@ pub enum Input<'a> {
     Asked(&'a Command),
     /// A time that [`Flow::due`] named has come.
     Tick,
+    /// A new connection to the payment side stands: what was asked before may be lost.
+    Connected,
 }
 
 /// What stands around a flow at this moment.

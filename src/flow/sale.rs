@@ -409,7 +409,7 @@ impl Flow for SaleFlow {
             Input::Asked(Command { action: Action::Answer(answer), .. }) => {
                 self.current.as_ref().is_some_and(|current| current.order.sale == answer.sale)
             }
-            Input::Asked(_) => false,
+            Input::Asked(_) | Input::Connected => false,
             Input::Tick => self.current.is_some(),
         }
     }
@@ -419,6 +419,7 @@ impl Flow for SaleFlow {
             Input::Event(event) => self.event(event, around),
             Input::Asked(command) => self.asked(command, around),
             Input::Tick => self.tick(around),
+            Input::Connected => Effects::default(),
         }
     }
 

@@ -184,6 +184,16 @@ impl Store {
         self.settle();
     }
 
+    /// The payment side is there again.
+    fn connect(&mut self) {
+        for place in 0..self.flows.len() {
+            if self.flows[place].cares(Input::Connected) {
+                self.step(place, Input::Connected, true);
+            }
+        }
+        self.settle();
+    }
+
     /// Everything that follows, until nothing does.
     fn settle(&mut self) {
         loop {
@@ -751,4 +761,33 @@ fn whatever_goes_wrong_sales_recorded_are_products_dropped_and_money_kept() {
     for seed in 0..400 * rounds {
         play(seed);
     }
+}
+
+#[test]
+fn a_sale_whose_money_goes_back_is_asked_for_again_at_every_new_connection() {
+    let mut store = Store::new(|| vec![Box::new(ledger())]);
+    let order = Order {
+        sale: SaleId::new("s-1").unwrap(),
+        slot: Slot(1),
+        price: Minor(350),
+        currency: cny(),
+        payment: Payment::Cloud,
+        drop_sensor: None,
+    };
+    store.say(machine(), None, Observation::Sale(order.failed(Reason::new("jam"))));
+    store.online = false;
+    for _ in 0..20 {
+        store.pass(Duration::from_secs(300));
+    }
+    store.asks.clear();
+    store.online = true;
+    store.connect();
+    let [Ask { what: Asking::Cancel, sale, .. }] = &store.asks[..] else { panic!("{:?}", store.asks) };
+    assert_eq!(sale.as_str(), "s-1", "without waiting for minutes");
+    store.pass(Duration::from_secs(9));
+    store.pass(Duration::from_secs(2));
+    assert_eq!(store.asks.len(), 2, "and soon again: the answer may have been lost");
+    store.answer(&order.sale, Said::Cancelled(true));
+    store.connect();
+    assert_eq!((store.asks.len(), store.last(&order.sale).step), (2, Step::Refunded));
 }

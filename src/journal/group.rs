@@ -10,7 +10,7 @@ use super::stored::{self, Batch};
 use super::{Accepted, Effects, Intake, JournalError, cursor};
 use crate::clock::Clock;
 use crate::types::{
-    Body, Cause, Class, Command, CommandId, Draft, Ended, Event, Notice, Observation, Outcome, Row, Seq,
+    Body, Cause, Class, Command, CommandId, Draft, Ended, Event, Notice, Observation, Outcome, Row, Seq, Step,
 };
 
 type Result<T> = std::result::Result<T, JournalError>;
@@ -89,7 +89,16 @@ impl<'a> Group<'a> {
 
     /// Stores one event. What ends a command is stored only while that command is open, and ends it in this
     /// transaction: an outcome, or what became of a sale's order, which brings its outcome with it.
+    ///
+    /// The step that a machine is about to move is stored only while the command that carries the order is open, and
+    /// marks it as dispatched.
     fn store(&mut self, draft: &Draft, bytes: &[u8]) -> Result<Option<Row>> {
+        if let Some(command) = driven(draft)
+            && !self.marked_dispatched(command)?
+        {
+            self.counts.outcomes_dropped += 1;
+            return Ok(None);
+        }
         match ending(draft) {
             None => self.push(draft.body.class(), bytes).map(|(row, _)| Some(row)),
             Some(outcome) if !ledger::is_open(self.conn, &outcome.command)? => {
@@ -106,6 +115,16 @@ impl<'a> Group<'a> {
                 Ok(Some(row))
             }
         }
+    }
+
+    /// `false`: the command is unknown or over.
+    fn marked_dispatched(&mut self, id: &CommandId) -> Result<bool> {
+        let (now, _) = self.clock.wall();
+        if ledger::dispatch(self.conn, id, now)? {
+            self.commands_changed = true;
+            return Ok(true);
+        }
+        ledger::is_open(self.conn, id)
     }
 
     fn end(&mut self, id: &CommandId, event: &Event) -> Result<()> {
@@ -241,6 +260,16 @@ impl<'a> Group<'a> {
             cursor::put_state(self.conn, owner, change).map_err(JournalError::write)?;
         }
         Ok(rows)
+    }
+}
+
+/// The command whose order a machine is about to be driven for.
+fn driven(draft: &Draft) -> Option<&CommandId> {
+    match (&draft.body, &draft.cause) {
+        (Body::Observed(Observation::Sale(step)), Some(Cause::Command(command))) if step.step == Step::Dispatched => {
+            Some(command)
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The schema, by forward-only numbered migrations. `user_version` in the file's header says which it has.
 //!
-//! To add one: put `migrations/0003_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
+//! To add one: put `migrations/0004_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
 //! before under `tests/corpus/journal/`, and extend `tests/journal_migrations.rs`, which opens every golden file.
 
 use std::sync::Arc;
@@ -11,7 +11,11 @@ use super::JournalError;
 use crate::types::{Epoch, Timestamp};
 
 /// Every migration; the first makes version 1.
-const ALL: &[&str] = &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_words.sql")];
+const ALL: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_words.sql"),
+    include_str!("migrations/0003_footfall.sql"),
+];
 
 /// The schema that this version writes.
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]
@@ -114,9 +118,10 @@ mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         run(&mut conn).unwrap();
         let before = tables(&conn);
-        let broken = [ALL[0], ALL[1], "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)"];
+        let broken =
+            [ALL[0], ALL[1], ALL[2], "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)"];
         let failed = run_all(&mut conn, &broken).unwrap_err();
-        assert!(matches!(failed, JournalError::Migrate { to: 3, .. }), "{failed:?}");
+        assert!(matches!(failed, JournalError::Migrate { to: 4, .. }), "{failed:?}");
         assert_eq!((version(&conn).unwrap(), tables(&conn)), (LATEST, before));
     }
 }

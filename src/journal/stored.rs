@@ -11,6 +11,7 @@
 
 mod action;
 mod coupon;
+mod footfall;
 mod vending;
 
 use std::borrow::Cow;
@@ -96,6 +97,8 @@ enum StoredBody<'a> {
     Selection(vending::SelectionForm),
     #[serde(rename = "cash")]
     Cash(vending::CashForm),
+    #[serde(rename = "footfall")]
+    Footfall(footfall::WindowForm),
     #[serde(rename = "coupon")]
     Coupon(coupon::CouponForm),
     #[serde(rename = "opened")]
@@ -174,6 +177,7 @@ impl<'a> StoredBody<'a> {
             Observation::Machine(status) => Self::Machine((&**status).into()),
             Observation::Selection(selection) => Self::Selection(selection.into()),
             Observation::Cash(cash) => Self::Cash(cash.into()),
+            Observation::Footfall(window) => Self::Footfall((&**window).into()),
         }
     }
 
@@ -221,6 +225,7 @@ impl<'a> StoredBody<'a> {
             Self::Machine(form) => Body::Observed(Observation::Machine(Box::new(form.read()?))),
             Self::Selection(form) => Body::Observed(Observation::Selection(form.read())),
             Self::Cash(form) => Body::Observed(Observation::Cash(form.read()?)),
+            Self::Footfall(form) => Body::Observed(Observation::Footfall(Box::new(form.read()))),
             Self::Coupon(form) => Body::Noticed(Notice::Coupon(form.read()?)),
             Self::Opened { e, p, l, r } => Body::Noticed(Notice::Opened {
                 epoch: Epoch(Uuid::parse_str(&e).ok()?),

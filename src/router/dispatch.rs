@@ -73,6 +73,9 @@ pub struct Dispatcher {
     repeatable: BTreeSet<CommandId>,
     /// Orders that an earlier process had dispatched, and whose drivers can find out what became of them.
     pub(super) recovering: BTreeSet<CommandId>,
+    /// Orders in the ports of drivers that say themselves, durably, when a machine is about to move: until then they
+    /// are open commands like others, and a process that begins anew hands them over anew.
+    pub(super) handed: BTreeSet<CommandId>,
     /// Whether the commands of earlier processes have been settled.
     settled: bool,
     asked: Receiver<oneshot::Sender<()>>,
@@ -112,7 +115,8 @@ impl Dispatcher {
     pub fn new(journal: Journal, clock: Clock, targets: Targets, shelf: Shelf) -> Self {
         let (probe, asked) = mpsc::channel(1);
         let (probe, repeatable, recovering) = (Probe(probe), BTreeSet::new(), BTreeSet::new());
-        Self { journal, clock, targets, shelf, repeatable, recovering, settled: false, asked, probe }
+        let (handed, settled) = (BTreeSet::new(), false);
+        Self { journal, clock, targets, shelf, repeatable, recovering, handed, settled, asked, probe }
     }
 
     /// For whoever wants to know whether it still gets on.
@@ -174,7 +178,8 @@ impl Dispatcher {
     async fn dispatch_all(&mut self) -> Result<bool, JournalError> {
         let mut waiting = false;
         let open = self.journal.open_commands().await?;
-        let mut busy = busy(&open);
+        self.handed.retain(|id| open.iter().any(|(command, _)| command.id == *id));
+        let mut busy = busy(&open, &self.handed);
         for (command, state) in open {
             if command.action.kind().executor() == Executor::Flow {
                 continue;

@@ -27,13 +27,16 @@ use crate::types::{
 const PAGE: usize = 200;
 /// A place is stored at least every so many events.
 const SAVE_EVERY: i64 = 500;
+/// How often the connection to the payment side is looked at while somebody waits for an answer.
+const CONNECTION: Duration = Duration::from_secs(1);
 /// How long to wait before a journal that could not write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The payment side.
 pub trait Payments: Send + Sync {
-    /// Whether it can be asked now.
-    fn online(&self) -> bool;
+    /// The number of the connection over which it can be asked now, if there is one. With another number what was asked
+    /// before may be lost.
+    fn connection(&self) -> Option<u64>;
 
     /// Asks. The answer comes as a command; that it never comes is the flows' matter.
     fn ask(&self, ask: Ask, code: Option<PaymentCode>);
@@ -44,8 +47,8 @@ pub trait Payments: Send + Sync {
 pub struct NoPayments;
 
 impl Payments for NoPayments {
-    fn online(&self) -> bool {
-        false
+    fn connection(&self) -> Option<u64> {
+        None
     }
 
     fn ask(&self, _ask: Ask, _code: Option<PaymentCode>) {}
@@ -84,6 +87,8 @@ pub struct Flows {
     stories: Vec<Story>,
     loaded: bool,
     troubles: Vec<Trouble>,
+    /// The payment side's connection when it was looked at last.
+    connection: Option<u64>,
 }
 
 impl fmt::Debug for Flows {
@@ -112,7 +117,7 @@ impl Flows {
         });
         let stories = ledgers.chain(stations.into_iter().map(|flow| (flow, None)));
         let story = |(flow, machine)| Story { flow, machine, row: Row(0), saved: Row(0), changed: true };
-        Self { seams, stories: stories.map(story).collect(), loaded: false, troubles: Vec::new() }
+        Self { seams, stories: stories.map(story).collect(), loaded: false, troubles: Vec::new(), connection: None }
     }
 
     /// Runs until `stop`. A journal that cannot write for the moment is waited for; only a closed one ends this.
@@ -153,6 +158,7 @@ impl Flows {
         }
         self.show();
         self.answer().await?;
+        self.connect().await?;
         for place in 0..self.stories.len() {
             let at = self.seams.clock.stamp();
             let flow = &self.stories[place].flow;
@@ -235,6 +241,21 @@ impl Flows {
         Ok(())
     }
 
+    /// At a new connection to the payment side everybody asks again who waits for an answer from it.
+    async fn connect(&mut self) -> Result<(), JournalError> {
+        let connection = self.seams.payments.connection();
+        if connection == self.connection {
+            return Ok(());
+        }
+        for place in 0..self.stories.len() {
+            if connection.is_some() && self.stories[place].flow.cares(Input::Connected) {
+                self.step(place, Input::Connected, Place::Time).await?;
+            }
+        }
+        self.connection = connection;
+        Ok(())
+    }
+
     async fn end(&self, command: &Command, ended: Ended) -> Result<(), JournalError> {
         let outcome = Outcome { command: command.id.clone(), ended };
         let draft = Draft {
@@ -256,7 +277,7 @@ impl Flows {
         let effects = {
             let stories = &self.stories;
             let lanes = |device: &DeviceId, slot: Slot| stories.iter().find_map(|story| story.flow.lane(device, slot));
-            let (at, online) = (self.seams.clock.stamp(), self.seams.payments.online());
+            let (at, online) = (self.seams.clock.stamp(), self.seams.payments.connection().is_some());
             next.handle(input, &Around { at, online, lanes: &lanes, recalled: &recalled })
         };
         let story_row = story.row;
@@ -340,9 +361,12 @@ impl Flows {
     }
 
     fn due(&self) -> Option<Instant> {
-        let at = self.seams.clock.stamp();
-        let due = self.stories.iter().filter_map(|story| story.flow.due(&at)).min()?;
-        Some(self.seams.clock.now() + due.saturating_sub(at.up))
+        let (at, now) = (self.seams.clock.stamp(), self.seams.clock.now());
+        let due = self.stories.iter().filter_map(|story| story.flow.due(&at)).min();
+        let due = due.map(|due| now + due.saturating_sub(at.up));
+        let waits = self.stories.iter().any(|story| story.flow.cares(Input::Connected));
+        let connection = waits.then(|| now + CONNECTION);
+        [due, connection].into_iter().flatten().min()
     }
 }
 
@@ -357,3 +381,7 @@ async fn until(wake: Option<Instant>) {
         tokio::time::sleep_until(at.into()).await;
     }
 }
+
+#[cfg(test)]
+#[path = "flows_tests.rs"]
+mod tests;

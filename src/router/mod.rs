@@ -2,7 +2,8 @@
 //!
 //! [`intake`] carries one device's observations into the journal. `dispatch` carries accepted commands from the
 //! ledger to device ports; nothing else may call a driver. A command is recorded as dispatched, durably, *before* its
-//! action enters a port, so that a power cut between the two can only leave "nobody knows", never "twice".
+//! action enters a port, so that a power cut between the two can only leave "nobody knows", never "twice". Of an order
+//! the driver itself makes that record, just before the machine is made to move.
 //!
 //! [`Flows`] runs the stations `sale` and `sampling` and the machines' ledgers (`flow`) over the journal. The
 //! dispatcher looks at the ledgers before an order may go: a lane that is closed, a sale that is known or over, or a

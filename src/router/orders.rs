@@ -2,6 +2,10 @@
 //!
 //! An order ends by a step of its sale, whatever ends it; the journal ends its command in the same transaction. Before
 //! it reaches the machine that step is `refused`, or `refunding` where the cloud has promised money.
+//!
+//! The record that nobody can know any more is as late as it can be: a driver that can find out what became of an order
+//! says `dispatched` itself, and drives its machine when that is on disk. An order that was on its way to the machine
+//! when the process died, and of which that was never said, is on its way again afterwards.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +14,22 @@ use super::shelf::Gate;
 use crate::flow::{Ledger, turned_down};
 use crate::journal::JournalError;
 use crate::types::{
-    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandState, Currency, DeviceId, Draft, Ended,
-    Observation, Order, Outcome, Reason, SaleStep, Step,
+    Action, ActionKind, Assigned, Body, Cause, Class, Command, CommandId, CommandState, Currency, DeviceId, Draft,
+    Ended, Observation, Order, Outcome, Reason, SaleStep, Step,
 };
 
 /// The machines that have an order in hand.
-pub(super) fn busy(open: &[(Command, CommandState)]) -> BTreeSet<DeviceId> {
-    let in_hand =
-        open.iter().filter(|(command, state)| *state == CommandState::Dispatched && command.action.order().is_some());
+pub(super) fn busy(open: &[(Command, CommandState)], handed: &BTreeSet<CommandId>) -> BTreeSet<DeviceId> {
+    let is_in_hand = |command: &Command, state: &CommandState| {
+        command.action.order().is_some() && (*state == CommandState::Dispatched || handed.contains(&command.id))
+    };
+    let in_hand = open.iter().filter(|(command, state)| is_in_hand(command, state));
     in_hand.filter_map(|(command, _)| command.device.clone()).collect()
 }
 
 impl Dispatcher {
-    /// An order that an earlier process had handed over: its driver finds out what became of it, if it can; otherwise
-    /// nobody knows. Never again on a guess.
+    /// An order for which an earlier process had driven the machine, or was about to: its driver finds out what became
+    /// of it, if it can; otherwise nobody knows. Never again on a guess.
     pub(super) async fn settle_order(&mut self, command: &Command, order: &Order) -> Result<(), JournalError> {
         let target = self.targets.get(&command.device);
         if target.is_some_and(|target| target.can.contains(&ActionKind::Recover)) {
@@ -45,6 +51,9 @@ impl Dispatcher {
     ) -> Result<bool, JournalError> {
         if *state == CommandState::Dispatched {
             return Ok(!self.recovering.contains(&command.id) || self.recover(command, order));
+        }
+        if self.handed.contains(&command.id) {
+            return Ok(true);
         }
         let order = self.priced(command, order);
         if let Decision::End(ended) = self.decide(command) {
@@ -72,14 +81,19 @@ impl Dispatcher {
         Ok(handed)
     }
 
-    /// `dispatched` is on disk, with the step that says so, before the order enters the port.
-    async fn hand_over_order(&self, command: &Command, order: &Order) -> Result<bool, JournalError> {
+    /// `dispatched` is on disk, with the step that says so, before the order enters the port of a driver that does not
+    /// say it itself.
+    async fn hand_over_order(&mut self, command: &Command, order: &Order) -> Result<bool, JournalError> {
         let target = self.targets.get(&command.device);
         let Some(target) = target else { return Ok(false) };
         // Room is reserved first, so that nothing can come between the record and the hand-over.
         let Ok(room) = target.assign.try_reserve() else { return Ok(false) };
-        let dispatched = self.draft(command, Observation::Sale(order.step(Step::Dispatched)));
-        self.journal.dispatch(&command.id, vec![dispatched]).await?;
+        if target.can.contains(&ActionKind::Recover) {
+            self.handed.insert(command.id.clone());
+        } else {
+            let dispatched = self.draft(command, Observation::Sale(order.step(Step::Dispatched)));
+            self.journal.dispatch(&command.id, vec![dispatched]).await?;
+        }
         let (wall, _) = self.clock.wall();
         let deadline = self.clock.now() + command.not_after.since(wall).min(LONGEST_DEADLINE);
         let action = match &command.action {

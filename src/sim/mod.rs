@@ -4,6 +4,7 @@
 //! make it misbehave are turned from outside. Simulators share the wire layer with the drivers and nothing else.
 
 pub mod broker;
+pub mod probe;
 pub mod pty;
 pub mod scanner;
 pub mod vmc;

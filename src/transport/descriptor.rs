@@ -34,7 +34,7 @@ fn register<T: AsFd + AsRawFd>(open: T) -> io::Result<AsyncFd<T>> {
     Ok(unsafe { AsyncFd::register(open) }?)
 }
 
-fn set_nonblocking(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn set_nonblocking(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(descriptor)?;
     Ok(rustix::fs::fcntl_setfl(descriptor, flags | rustix::fs::OFlags::NONBLOCK)?)
 }

@@ -1,4 +1,4 @@
-//! Lines to devices: serial ports, input devices. Bytes only, no meaning.
+//! Lines to devices: serial ports, input devices, monitor interfaces. Bytes only, no meaning.
 //!
 //! Reading and writing go through the raw descriptor with `O_NONBLOCK` under tokio, because the serial port crate's
 //! own blocking `write` hangs for ever on a line whose other end does not read (measured: a 4096-byte write with a
@@ -8,8 +8,18 @@
 
 mod descriptor;
 mod evdev;
+mod interface;
+mod packet;
+mod radio;
+mod tap;
 mod tty;
+mod wait;
 
 pub use descriptor::Line;
 pub use evdev::{Keyboard, keyboards, open_keyboard};
-pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, ttys};
+pub use interface::MonitorLink;
+pub use packet::Monitor;
+pub use radio::{Wireless, monitor_channels, wireless};
+pub use tap::Tap;
+pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, open_tty_here, ttys};
+pub use wait::{Door, Knocker, WAITED_FOR, Waited, door};

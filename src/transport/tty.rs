@@ -10,6 +10,7 @@ use rustix::termios::{LocalModes, QueueSelector, tcflush, tcgetattr};
 use serialport::{DataBits, FlowControl, SerialPortType, TTYPort};
 
 use super::Line;
+use super::descriptor::set_nonblocking;
 
 /// Parity of a serial line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,6 +116,13 @@ fn open_blocking(path: &Path, settings: TtySettings) -> io::Result<Tty> {
     }
     tty.waited_bytes = usize::try_from(waited).unwrap_or(usize::MAX);
     tcflush(&tty, QueueSelector::OFlush)?;
+    Ok(tty)
+}
+
+/// [`open_tty`] for a thread of one's own: reads give what is there, or `WouldBlock`.
+pub fn open_tty_here(path: &Path, settings: TtySettings) -> io::Result<Tty> {
+    let tty = open_blocking(path, settings)?;
+    set_nonblocking(tty.as_fd())?;
     Ok(tty)
 }
 

@@ -60,7 +60,8 @@ pub enum Action {
     /// Find out what became of an order that an earlier process, or an earlier run of the driver, had handed to the
     /// machine. Nothing may move for it. It is never filed: the router puts it in the place of a [`Action::Dispense`]
     /// or [`Action::Approve`], with the same command, for a driver that can do it; the driver answers like to the order
-    /// itself.
+    /// itself. Such a driver says [`Step::Dispatched`](super::Step::Dispatched) of an order before the machine is made
+    /// to move, and waits until that is on disk: without it the order has moved nothing and may be begun again.
     Recover(Order),
     /// Take the order's price by a card reader that the gateway is the machine of.
     Charge(Order),
@@ -316,7 +317,8 @@ pub struct Command {
 pub enum CommandState {
     /// On disk, nothing done.
     Accepted,
-    /// Recorded as handed to its device; after a power cut nobody knows whether it was done.
+    /// Recorded as handed to its device, of an order: as what the machine is about to be driven for. After a power cut
+    /// nobody knows whether it was done.
     Dispatched,
     /// Over, for ever.
     Ended(Ended),

@@ -106,6 +106,10 @@ conditions! {
         "Run `smartstore models fetch`.";
     RadioMissing = "radio.missing", Error, 2, "The WiFi monitor interface is not there.",
         "Plug the adapter in, or check the endpoint and that it can do monitor mode.";
+    RadioDrops = "radio.drops", Warning, 0, "The kernel had no room for all frames of the WiFi monitor interface.",
+        "The box is too busy: counts are too low. Look at its load; move other work away or take a faster box.";
+    EndpointMissing = "endpoint.missing", Error, 2, "The device's endpoint cannot be opened.",
+        "Check the endpoint: a file that is there, an address of this box that no other program uses.";
     ScreenDark = "screen.dark", Error, 30, "A screen shows nothing.",
         "Check the screen's power and its kiosk browser.";
     ContentMissing = "content.missing", Warning, 0, "Content a screen should show is not on the box.",

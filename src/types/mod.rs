@@ -17,6 +17,7 @@ mod diagnostic;
 mod endpoint;
 mod entitlement;
 mod event;
+mod footfall;
 mod health;
 mod id;
 mod machine;
@@ -43,6 +44,7 @@ pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
 pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
+pub use footfall::{FootfallWindow, Tenths};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{
     BootId, CommandId, CouponId, DeviceId, Epoch, EventId, GatewayId, IssuerId, KeyId, NameError, Row, SaleId, Seq,

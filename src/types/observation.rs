@@ -1,7 +1,7 @@
 //! What a driver can say. Closed: a new word is a change of contract with the cloud, and the compiler shows the
 //! places that must answer (class here, the stored form in `journal`, the payload in `wire::cloud`).
 
-use super::{Cash, Class, CodeScanned, MachineStatus, Outcome, SaleStep, Selection, Stock};
+use super::{Cash, Class, CodeScanned, FootfallWindow, MachineStatus, Outcome, SaleStep, Selection, Stock};
 
 /// What a driver says happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Observation {
     Selection(Selection),
     /// A machine took or gave money by its own account.
     Cash(Cash),
+    /// What a footfall sensor counted in a stretch of time.
+    Footfall(Box<FootfallWindow>),
     /// An action that was asked of the device has ended.
     Ended(Outcome),
 }
@@ -32,7 +34,7 @@ impl Observation {
         match self {
             Self::Code(_) | Self::Stock(_) | Self::Cash(_) => Class::Record,
             Self::Ended(_) | Self::Sale(_) => Class::Money,
-            Self::Machine(_) | Self::Selection(_) => Class::Telemetry,
+            Self::Machine(_) | Self::Selection(_) | Self::Footfall(_) => Class::Telemetry,
         }
     }
 }

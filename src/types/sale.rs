@@ -49,7 +49,8 @@ impl Payment {
 /// ```text
 /// requested ─▶ authorised ─▶ dispatched ─▶ dispensed ─▶ settled
 ///     │            │             ├───────▶ failed ────▶ refunding ─▶ refunded
-///     └─▶ refused  └─▶ refunding └───────▶ indeterminate ─▶ (a person) ─▶ settled │ refunding
+///     │            │             └───────▶ indeterminate ─▶ (a person) ─▶ settled │ refunding
+///     └─▶ refused  └─▶ failed, before anything could move │ refunding, before the machine heard of it
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -57,7 +58,9 @@ pub enum Step {
     Requested,
     /// The money is promised.
     Authorised,
-    /// The order is on disk and on its way into the machine. From here on the machine may have moved.
+    /// The next bytes to the machine make it move, and this is on disk before they leave: from here on it may have
+    /// moved, before it nothing has. Said by its driver, or by the router for a driver that cannot
+    /// [recover](super::Action).
     Dispatched,
     /// The machine says it gave the product out. Said by its driver.
     Dispensed,

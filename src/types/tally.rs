@@ -23,13 +23,17 @@ pub enum Tally {
     FramesUnknown,
     /// Frames that are understood although the documents print them otherwise.
     FramesOdd,
+    /// Frames that the kernel had no room for.
+    FramesMissed,
+    /// Messages of another device than the configured one. They are turned away.
+    FramesForeign,
     /// Observations dropped because the queue to the journal was full (telemetry only).
     ObservationsDropped,
 }
 
 impl Tally {
     /// Every tally there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::BytesIn,
         Self::BytesOut,
         Self::FramesGood,
@@ -40,6 +44,8 @@ impl Tally {
         Self::Unanswered,
         Self::FramesUnknown,
         Self::FramesOdd,
+        Self::FramesMissed,
+        Self::FramesForeign,
         Self::ObservationsDropped,
     ];
 
@@ -56,6 +62,8 @@ impl Tally {
             Self::Unanswered => "unanswered",
             Self::FramesUnknown => "frames_unknown",
             Self::FramesOdd => "frames_odd",
+            Self::FramesMissed => "frames_missed",
+            Self::FramesForeign => "frames_foreign",
             Self::ObservationsDropped => "observations_dropped",
         }
     }

@@ -313,7 +313,12 @@ impl<'a> Session<'a> {
         self.publish(topic, payload, PublishOptions::at_least_once().retained(), Token::Reported)
     }
 
+    /// Says a recorded end again, to whoever sent its command again. One that has not been said yet waits for its turn:
+    /// the numbers of a class arrive in their order.
     fn repeat(&mut self, event: &Event) -> Result<(), Fault> {
+        if self.outbox.comes_to(event) {
+            return Ok(());
+        }
         let batch = self.source.batch(std::slice::from_ref(event), &self.shared.clock.stamp(), limits::MESSAGE_BYTES);
         let Encoded::Batch { payload, .. } = batch else { return Ok(()) };
         self.other();

@@ -83,6 +83,8 @@ pub(super) struct Lane {
     pub held_until: Option<Instant>,
     batch_events: usize,
     read: Row,
+    /// Up to here everything has been made a message, or was confirmed before.
+    begun: Row,
     waiting: VecDeque<Event>,
     flights: VecDeque<Flight>,
     next_id: u64,
@@ -96,6 +98,7 @@ impl Lane {
             held_until: None,
             batch_events: batch_events.max(1),
             read: confirmed,
+            begun: confirmed,
             waiting: VecDeque::new(),
             flights: VecDeque::new(),
             next_id: 0,
@@ -112,6 +115,11 @@ impl Lane {
     pub(super) fn filled(&mut self, events: Vec<Event>, head: Row) {
         self.read = events.last().map_or(self.read.max(head), |last| last.row);
         self.waiting.extend(events);
+    }
+
+    /// Whether the event of this row has its turn still to come.
+    pub(super) fn comes_to(&self, row: Row) -> bool {
+        row > self.begun
     }
 
     /// The next message, if there is one due. An event that is too large becomes hopeless and is passed over.
@@ -160,6 +168,7 @@ impl Lane {
 
     fn begin(&mut self, events: usize, state: State) -> u64 {
         let events: Vec<Event> = self.waiting.drain(..events).collect();
+        self.begun = events.last().map_or(self.begun, |last| last.row);
         let flight = self.flight(events, state);
         let id = flight.id;
         self.flights.push_back(flight);

@@ -114,6 +114,11 @@ impl Outbox {
         self.lane(class).filled(events, head);
     }
 
+    /// Whether this event has its turn still to come.
+    pub(super) fn comes_to(&self, event: &Event) -> bool {
+        self.lanes[place(event.class())].comes_to(event.row)
+    }
+
     /// The next message, most important first. `others`: messages on their way that are none of the lanes'.
     pub(super) fn next(
         &mut self,

@@ -60,6 +60,20 @@ fn hand_over(outbox: &mut Outbox, clock: &Clock, careful: &Careful) -> Vec<(Clas
     std::iter::from_fn(next).map(|(class, out)| (class, out.id, numbers(&out.payload))).collect()
 }
 
+#[test]
+fn what_has_its_turn_still_to_come_is_known_from_what_was_confirmed_before() {
+    let clock = clock();
+    let mut outbox = Outbox::new([Row(2), Row(0), Row(0)], ROOM, &pace(), clock.now());
+    let comes = |outbox: &Outbox| -> Vec<bool> {
+        (1..=5).map(|row| outbox.comes_to(&event(Class::Money, row, "v", &clock))).collect()
+    };
+    assert_eq!(comes(&outbox), [false, false, true, true, true]);
+    outbox.filled(Class::Money, events(Class::Money, 3..=4, &clock), Row(4));
+    assert!(outbox.comes_to(&event(Class::Money, 3, "v", &clock)), "read, and not handed over");
+    assert_eq!(hand_over(&mut outbox, &clock, &Careful::default()).len(), 1);
+    assert_eq!(comes(&outbox), [false, false, false, false, true]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn money_goes_first_and_slots_are_kept_for_it() {
     let (clock, careful) = (clock(), Careful::default());

@@ -15,6 +15,7 @@ pub mod framer;
 pub mod mdb;
 mod noise;
 pub mod pcap;
+pub mod probebox;
 pub mod scan;
 mod showing;
 pub mod vend;

@@ -137,7 +137,7 @@ fn the_layer_table_is_the_one_that_was_decided() {
         ("transport", "types"),
         ("observe", "clock types"),
         ("device", "clock observe types wire"),
-        ("devices::<x>", "clock device observe transport types wire"),
+        ("devices::<x>", "clock device observe sense transport types wire"),
         ("journal", "clock observe types"),
         ("backoff", "clock types"),
         ("uplink", "backoff clock journal observe types wire"),

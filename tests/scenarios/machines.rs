@@ -3,15 +3,12 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::io::{Read, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
-use serde_json::Value;
 use smartstore::types::{CommandId, Condition, Ended};
 use smartstore::wire::mdb::{MdbMachine, MdbSettings, Role};
 use smartstore::wire::vend::{Dispense, Dispensed, Heard, VendAction};
@@ -19,90 +16,12 @@ use smartstore::wire::vmc::{VmcMachine, VmcSettings};
 use smartstore::wire::zdm8::{Zdm8Machine, Zdm8Settings};
 use smartstore::wire::{Input, Machine, Output};
 
-use super::daemon::smartstore;
+use super::simulator::{Simulator, lane};
 
 /// How long anything may take that the machine does in a second or two.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 type Driver = Box<dyn Machine<Action = VendAction, Observation = Heard, Error = Infallible>>;
-
-/// A running simulator.
-struct Simulator {
-    _folder: tempfile::TempDir,
-    line: PathBuf,
-    child: Child,
-    orders: ChildStdin,
-    truths: Receiver<Value>,
-    /// What it has said and nobody has asked for yet.
-    seen: Vec<Value>,
-}
-
-impl Simulator {
-    fn start(dialect: &str, more: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("machine");
-        let mut command = smartstore(&["sim", "vmc", "--dialect", dialect, "--turn", "400ms", "--link"]);
-        command.arg(&link).args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut endpoint = String::new();
-        output.read_line(&mut endpoint).unwrap();
-        let line = PathBuf::from(endpoint.trim_end().strip_prefix("serial:").expect("the first line is an endpoint"));
-        assert_eq!(line, link);
-        let (told, truths) = sync_channel(4096);
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let _ = told.send(serde_json::from_str(&line).expect("a truth is JSON"));
-            }
-        });
-        let orders = child.stdin.take().unwrap();
-        Self { _folder: folder, line, child, orders, truths, seen: Vec::new() }
-    }
-
-    /// Carried out when it returns.
-    fn order(&mut self, line: &str) {
-        writeln!(self.orders, "{line}").unwrap();
-        self.totals();
-    }
-
-    /// The totals at this moment.
-    fn totals(&mut self) -> Value {
-        writeln!(self.orders, "truth").unwrap();
-        let started = Instant::now();
-        while started.elapsed() < PATIENCE {
-            match self.truths.recv_timeout(Duration::from_millis(100)) {
-                Ok(truth) if truth["truth"] == "totals" => return truth["totals"].clone(),
-                Ok(truth) => self.seen.push(truth),
-                Err(_) => {}
-            }
-        }
-        panic!("no totals: {:?}", self.seen)
-    }
-
-    /// What it has said of one kind.
-    fn said(&mut self, kind: &str) -> usize {
-        self.seen.extend(self.truths.try_iter());
-        self.seen.iter().filter(|truth| truth["truth"] == kind).count()
-    }
-
-    /// Ends it as a person does; its last line, and what it had to complain about.
-    fn end(mut self) -> (Value, String) {
-        rustix::process::kill_process(super::broker::pid_of(&self.child), rustix::process::Signal::TERM).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        let last = self.truths.iter().last().expect("it ends with its totals");
-        let mut errors = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        assert!(!self.line.exists(), "the line's path goes with the machine");
-        (last, errors)
-    }
-}
-
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// The gateway's end: a wire machine on the opened line.
 struct Gateway {
@@ -191,13 +110,6 @@ impl Gateway {
         self.until("the order ends", |gateway| gateway.ended(&command).is_some());
         self.ended(&command).unwrap().clone()
     }
-}
-
-/// What the simulator says of one lane: turned, fell, cut off.
-fn lane(totals: &Value, slot: u16) -> (u64, u64, u64) {
-    let lane = &totals["lanes"][slot.to_string()];
-    let count = |name: &str| lane[name].as_u64().unwrap_or_default();
-    (count("turned"), count("fell"), count("cut_off"))
 }
 
 fn xy(now: Instant) -> Driver {

@@ -28,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) states: Vec<String>,
     /// What each retained report of a configuration said, in the order of arrival.
     pub(crate) reports: Vec<Value>,
+    /// What was asked about money, in the order of arrival.
+    pub(crate) asks: Vec<Value>,
     /// How many events came again.
     pub(crate) duplicates: u64,
     /// What was wrong as it came.
@@ -42,6 +44,9 @@ impl Received {
         }
         if topic.ends_with("/config/reported") {
             return self.reports.push(serde_json::from_slice(payload).unwrap_or_default());
+        }
+        if topic.ends_with("/authorise") {
+            return self.asks.push(serde_json::from_slice(payload).unwrap_or_default());
         }
         let Some(class) = topic.split("/events/").nth(1) else { return };
         let Ok(Value::Array(events)) = serde_json::from_slice(payload) else {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::journal::Journal;
 use crate::sim::broker::Broker;
 use crate::sim::pty::Knobs;
-use crate::types::{Body, Observation, Row, Step};
+use crate::types::{Body, Observation, Row, SaleId, Step};
 use crate::wire::cloud::read_batch;
 
 /// What has been counted so far.
@@ -35,8 +35,7 @@ pub(super) struct Tally {
     journal: Journal,
     row: Row,
     stored: u64,
-    dispatched: u64,
-    ended: u64,
+    ordered: BTreeSet<SaleId>,
     dispensed: u64,
     delivered: BTreeSet<String>,
     repeated: u64,
@@ -46,8 +45,8 @@ impl Tally {
     pub(super) fn new(journal: Journal) -> Self {
         // A directory that was used before holds the codes of another story.
         let row = journal.head().borrow().row;
-        let (stored, dispatched, ended, dispensed) = (0, 0, 0, 0);
-        Self { journal, row, stored, dispatched, ended, dispensed, delivered: BTreeSet::new(), repeated: 0 }
+        let (stored, dispensed, repeated) = (0, 0, 0);
+        Self { journal, row, stored, ordered: BTreeSet::new(), dispensed, delivered: BTreeSet::new(), repeated }
     }
 
     /// Looks everywhere.
@@ -61,7 +60,7 @@ impl Tally {
             repeated: self.repeated,
             fell,
             dispensed: self.dispensed,
-            ordered: self.dispatched.saturating_sub(self.ended),
+            ordered: self.ordered.len() as u64,
             backlog: self.journal.stats().await?.unsent(),
         })
     }
@@ -81,8 +80,11 @@ impl Tally {
         match body {
             Body::Observed(Observation::Code(_)) => self.stored += 1,
             Body::Observed(Observation::Sale(step)) => {
-                self.dispatched += u64::from(step.step == Step::Dispatched);
-                self.ended += u64::from(step.step.is_result());
+                if step.step == Step::Authorised {
+                    self.ordered.insert(step.sale.clone());
+                } else if step.step != Step::Dispatched {
+                    self.ordered.remove(&step.sale);
+                }
                 self.dispensed += u64::from(step.step == Step::Dispensed);
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! `smartstore sim`: the other end of one device, at the end of something real.
 
 mod codes;
+mod probe;
 mod vmc;
 
 use std::net::SocketAddr;
@@ -39,6 +40,9 @@ enum What {
     /// A vending machine behind a pseudo-terminal. The first line printed is its endpoint; then what really happens,
     /// as JSON lines.
     Vmc(vmc::Args),
+    /// A crowd with phones, for a WiFi probe to hear. The first line printed is the endpoint; then who really comes and
+    /// under which addresses their phones speak, as JSON lines.
+    Probe(probe::Args),
     /// A small MQTT 5 broker on plain TCP, for demo and tests only. The first line printed is its address.
     #[command(after_help = "Example: smartstore sim broker --listen 127.0.0.1:1883")]
     Broker(BrokerArgs),
@@ -74,6 +78,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let ended = match &args.what {
         What::Scanner(args) => until_told(async |stop| scanner(args, stop).await),
         What::Vmc(args) => until_told(async |stop| vmc::run(args, stop).await),
+        What::Probe(args) => until_told(async |stop| probe::run(args, stop).await),
         What::Broker(args) if !args.listen.ip().is_loopback() => {
             eprintln!("smartstore: this broker knows no login: it listens on loopback only");
             return Exit::Usage.into();

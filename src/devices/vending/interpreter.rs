@@ -107,6 +107,7 @@ impl<M> Interpreter<M> {
     /// What is said of it; `None`: nothing new.
     fn heard(&mut self, heard: Heard) -> Option<Observation> {
         Some(match heard {
+            Heard::Driving(command) => Observation::Sale(self.orders.get(&command)?.step(Step::Dispatched)),
             Heard::Dispensed(dispensed) => Observation::Sale(self.ended(dispensed)?),
             Heard::Late(dispensed) => Observation::Sale(self.ended_late(&dispensed)?),
             Heard::Unasked { slot, ended } => Observation::Sale(self.unasked(slot.map(Slot), &ended)?),

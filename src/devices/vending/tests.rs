@@ -171,8 +171,13 @@ async fn an_order_ends_by_one_step_of_its_sale_and_by_nothing_else() {
     });
     ended.await.unwrap();
     let draft = drafted(&mut bench.ends).await;
-    assert_eq!(draft.cause, Some(Cause::Command(CommandId::new("c-1").unwrap())));
+    let cause = Some(Cause::Command(CommandId::new("c-1").unwrap()));
+    assert_eq!(draft.cause, cause);
+    assert_eq!(draft.body, Body::Observed(Observation::Sale(order("s-1", 60).step(Step::Dispatched))));
+    let draft = drafted(&mut bench.ends).await;
+    assert_eq!(draft.cause, cause);
     assert_eq!(draft.body, Body::Observed(Observation::Sale(order("s-1", 60).dispensed(Some(true)))));
+    assert_eq!(sale(&mut bench.ends).await, order("s-2", 60).step(Step::Dispatched));
     assert_eq!(sale(&mut bench.ends).await, order("s-2", 60).failed(Reason::new("jam")));
     assert!(bench.ends.observed.try_recv().is_err(), "nothing else is said of them");
 }
@@ -203,8 +208,73 @@ async fn an_order_that_a_broken_run_has_begun_is_found_out_by_the_next_and_never
         far
     });
     ended.await.unwrap();
+    assert_eq!(sale(&mut bench.ends).await.step, Step::Dispatched);
     assert_eq!(sale(&mut bench.ends).await, order("s-1", 60).dispensed(None), "a later run did not ask for the sensor");
     assert!(bench.ends.observed.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_a_broken_run_had_not_driven_the_machine_for_is_begun_by_the_next() {
+    let mut bench = testing::bench(&KINDS, XY, CNY);
+    let link = bench.folder.path().join("tty");
+    let mut far = plug(&link);
+    let give = giver(&bench);
+    let broken = tokio::task::spawn_blocking(move || {
+        far.greeted();
+        give("c-1", Action::Dispense(order("s-1", 60)));
+        assert_eq!(far.told().0, 0x01);
+    });
+    let ended = tokio::time::timeout(BOUND, bench.device.run(&mut bench.port)).await.expect("in time");
+    assert!(matches!(ended, Err(DriverError::Closed)), "{ended:?}");
+    broken.await.unwrap();
+    bench.port.abandon(true).await.unwrap();
+    assert!(bench.ends.observed.try_recv().is_err(), "nothing is said of it");
+    let mut far = plug(&link);
+    let ended = beside(&mut bench, move || {
+        assert_eq!(far.told().0, 0x31);
+        let mut told = far.told();
+        while told.0 == 0x51 {
+            told = far.told();
+        }
+        assert_eq!(told, (0x01, vec![0, 0x3c]));
+        far.report(READY_60);
+        let mut told = far.told();
+        while told.0 == 0x51 {
+            told = far.told();
+        }
+        assert_eq!(told.0, 0x06);
+        far.report(DISPENSED_60);
+        far
+    });
+    ended.await.unwrap();
+    assert_eq!(sale(&mut bench.ends).await, order("s-1", 60).step(Step::Dispatched));
+    assert_eq!(sale(&mut bench.ends).await, order("s-1", 60).dispensed(Some(true)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_motor_is_not_told_before_the_journal_has_that_it_will_be() {
+    let mut bench = testing::bench(&KINDS, XY, CNY);
+    let mut far = plug(&bench.folder.path().join("tty"));
+    let (give, clock) = (giver(&bench), bench.clock.clone());
+    let stored = std::mem::replace(&mut bench.ends.stored, tokio::sync::watch::channel(0).0);
+    stored.send_replace(0);
+    let ended = beside(&mut bench, move || {
+        far.greeted();
+        give("c-1", Action::Dispense(order("s-1", 60)));
+        assert_eq!(far.told().0, 0x01);
+        far.report(READY_60);
+        let started = clock.now();
+        while clock.now() < started + Duration::from_millis(500) {
+            far.say(POLL);
+            far.expect(ACK);
+        }
+        stored.send_replace(1);
+        assert_eq!(far.told().0, 0x06);
+        stored.send_replace(u64::MAX);
+        far.report(DISPENSED_60);
+        far
+    });
+    ended.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -287,9 +357,10 @@ async fn a_choice_at_an_mdb_machine_is_a_sale_that_is_approved_or_denied_by_its_
     ended.unwrap();
     let outcome = |id: &str, ended| Observation::Ended(Outcome { command: CommandId::new(id).unwrap(), ended });
     assert_eq!(rest[0], outcome("c-1", Ended::Refused(Reason::new("no-choice"))));
-    let Observation::Sale(dispensed) = &rest[1] else { panic!("{rest:?}") };
+    let [_, Observation::Sale(dispatched), Observation::Sale(dispensed), _] = &rest[..] else { panic!("{rest:?}") };
+    assert_eq!((dispatched.step, &dispatched.sale), (Step::Dispatched, &dispensed.sale));
     assert_eq!((dispensed.step, dispensed.price, dispensed.dropped), (Step::Dispensed, Minor(100), None));
-    assert_eq!(rest[2], outcome("c-3", Ended::Done));
+    assert_eq!(rest[3], outcome("c-3", Ended::Done));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -312,6 +383,7 @@ async fn a_word_that_comes_late_still_counts_and_a_sale_nobody_asked_for_is_the_
         far
     });
     ended.await.unwrap();
+    assert_eq!(sale(&mut bench.ends).await.step, Step::Dispatched);
     assert_eq!(sale(&mut bench.ends).await, order("s-1", 60).indeterminate(Reason::new("no-result")));
     let late = sale(&mut bench.ends).await;
     let expected = SaleStep { reason: Some(Reason::new("late-result")), ..order("s-1", 60).dispensed(Some(true)) };

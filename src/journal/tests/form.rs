@@ -8,9 +8,9 @@ use crate::journal::lane::BatchRow;
 use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{
     Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, CouponClaims, CouponId, CouponKeys, CouponKind,
-    CouponRefusal, CouponValue, Currency, EventId, Gtin, HealthChange, IssuerId, IssuerKey, KeyId, LaneStatus,
-    MachineStatus, Minor, Observation, Order, PartState, Payment, PaymentAnswer, Redemption, Resolution, Said, SaleId,
-    SaleStep, Selection, Slot, Stamp, StationId, Step, Stock, StockSource, Symbology, Verdict,
+    CouponRefusal, CouponValue, Currency, EventId, FootfallWindow, Gtin, HealthChange, IssuerId, IssuerKey, KeyId,
+    LaneStatus, MachineStatus, Minor, Observation, Order, PartState, Payment, PaymentAnswer, Redemption, Resolution,
+    Said, SaleId, SaleStep, Selection, Slot, Stamp, StationId, Step, Stock, StockSource, Symbology, Tenths, Verdict,
 };
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -190,6 +190,31 @@ fn vending() -> impl Strategy<Value = Observation> {
     prop_oneof![sale(), stock, machine(), cash, selection]
 }
 
+fn footfall() -> impl Strategy<Value = Observation> {
+    let parts = (any::<[i64; 2]>(), any::<[[u32; 3]; 3]>(), any::<[u64; 3]>(), any::<[bool; 2]>());
+    parts.prop_map(|([start, end], [devices, visits, people], [frames, rejected, missed], [calibrated, complete])| {
+        let [people, people_low, people_high] = people.map(Tenths);
+        Observation::Footfall(Box::new(FootfallWindow {
+            start: Timestamp::from_unix_ms(start),
+            end: Timestamp::from_unix_ms(end),
+            devices: devices[0],
+            devices_low: devices[1],
+            devices_high: devices[2],
+            passed: visits[0],
+            visited: visits[1],
+            stayed: visits[2],
+            people,
+            people_low,
+            people_high,
+            calibrated,
+            frames,
+            rejected,
+            missed,
+            complete,
+        }))
+    })
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let said = prop_oneof![
         any::<bool>().prop_map(Said::Authorised),
@@ -233,6 +258,7 @@ fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
         scanned().prop_map(|code| Body::Observed(Observation::Code(code))),
         vending().prop_map(Body::Observed),
+        footfall().prop_map(Body::Observed),
         outcome.prop_map(|outcome| Body::Observed(Observation::Ended(outcome))),
         notice().prop_map(Body::Noticed),
         coupon(),

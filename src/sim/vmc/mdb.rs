@@ -109,6 +109,7 @@ impl MdbSim {
 
     fn master_line(&mut self, now: Instant, words: &[&str]) {
         match words {
+            ["2" | "1"] if self.master.is_some() => self.say(&Said::MasterError),
             ["2" | "1"] => {
                 self.say(&Said::Ack);
                 self.master_state(MasterState::Reset);

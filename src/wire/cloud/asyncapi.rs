@@ -29,7 +29,7 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 22] = golden![
+const EVENTS: [(&str, &str); 23] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
     "vend.sale.v1.json",
@@ -46,6 +46,7 @@ const EVENTS: [(&str, &str); 22] = golden![
     "vend.cash.v1.json",
     "vend.machine.v1.json",
     "vend.selection.v1.json",
+    "footfall.window.v1.json",
     "device.health.v1.json",
     "config.applied.v1.json",
     "journal.opened.v1.json",
@@ -325,7 +326,8 @@ mod tests {
         let (money, telemetry) = (examples("events-money"), examples("events-telemetry"));
         let of_money = ["command.", "coupon.", "sample.", "vend.sale."];
         assert!(money.iter().all(|name| of_money.iter().any(|word| name.starts_with(word))), "{money:?}");
-        assert_eq!(telemetry, ["vend.machine.v1", "vend.selection.v1", "diagnostics.chunk.v1"]);
+        let of_telemetry = ["vend.machine.v1", "vend.selection.v1", "footfall.window.v1", "diagnostics.chunk.v1"];
+        assert_eq!(telemetry, of_telemetry);
         assert_eq!(examples("events-record").len(), EVENTS.len() - money.len() - telemetry.len());
         assert_eq!(
             examples("config-desired").len() + examples("config-reported").len(),

@@ -156,6 +156,7 @@ fn observation(observation: &Observation) -> (&'static str, Data<'_>) {
         Observation::Stock(stock) => ("vend.stock.v1", Data::VendStock(stock.into())),
         Observation::Machine(status) => ("vend.machine.v1", Data::VendMachine(Box::new((&**status).into()))),
         Observation::Selection(selection) => ("vend.selection.v1", Data::VendSelection(selection.into())),
+        Observation::Footfall(window) => ("footfall.window.v1", Data::FootfallWindow(Box::new((&**window).into()))),
         Observation::Cash(cash) => ("vend.cash.v1", Data::VendCash(cash.into())),
     }
 }

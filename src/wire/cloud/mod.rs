@@ -21,6 +21,7 @@ mod command;
 mod coupon;
 mod desired;
 mod event;
+mod footfall;
 mod packed;
 mod payload;
 mod schema;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
+use super::footfall::FootfallWindowV1;
 use super::vending::{
     self, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
 };
@@ -97,6 +98,7 @@ pub(super) enum Data<'a> {
     CouponRefused(Box<CouponRefusedV1<'a>>),
     SampleDispensed(SampleDispensedV1<'a>),
     SampleRefused(SampleRefusedV1<'a>),
+    FootfallWindow(Box<FootfallWindowV1>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),

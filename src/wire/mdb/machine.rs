@@ -64,6 +64,12 @@ pub(super) trait Playing: std::fmt::Debug + Send {
     fn tick(&mut self, now: Instant, board: &mut Board);
     fn deadline(&self) -> Option<Instant>;
     fn in_flight(&self) -> bool;
+    /// Whether it waits for what it has said to be on disk.
+    fn awaits_storage(&self) -> bool {
+        false
+    }
+    /// It is.
+    fn stored(&mut self, _now: Instant, _board: &mut Board) {}
 }
 
 /// A machine or a reader behind an adapter.
@@ -153,6 +159,14 @@ impl Machine for MdbMachine {
 
     fn in_flight(&self) -> bool {
         self.playing.in_flight()
+    }
+
+    fn awaits_storage(&self) -> bool {
+        self.playing.awaits_storage()
+    }
+
+    fn stored(&mut self, now: Instant) {
+        self.playing.stored(now, &mut self.board);
     }
 
     /// A reader may tell of cards.

@@ -28,11 +28,28 @@ enum Phase {
 pub(super) struct Master {
     settings: MdbSettings,
     phase: Phase,
+    /// When an adapter that refused to be told what we are is told again.
+    again_at: Option<Instant>,
 }
 
 impl Master {
     pub(super) fn new(settings: MdbSettings) -> Self {
-        Self { settings, phase: Phase::Away }
+        Self { settings, phase: Phase::Away, again_at: None }
+    }
+
+    /// An adapter that an earlier process has told what we are says no to being told again, and nothing of its reader:
+    /// it is switched off and on. What that process had promised is gone with it.
+    fn refused(&mut self, now: Instant, board: &mut Board) {
+        board.count(Tally::FramesOdd, 1);
+        if self.phase == Phase::Away && self.again_at.is_none() {
+            self.switch_on_anew(now, board);
+        }
+    }
+
+    fn switch_on_anew(&mut self, now: Instant, board: &mut Board) {
+        self.again_at = Some(now + self.settings.retry_interval);
+        say(board, "D,0");
+        say(board, "D,2");
     }
 
     fn charge(&mut self, now: Instant, command: CommandId, item: u16, price_minor: u32, board: &mut Board) {
@@ -109,10 +126,14 @@ impl Playing for Master {
         say(board, "D,2");
     }
 
-    fn said(&mut self, _now: Instant, said: &Said, board: &mut Board) {
+    fn said(&mut self, now: Instant, said: &Said, board: &mut Board) {
         match said {
-            Said::Master(state) => self.state(*state, board),
-            Said::MasterError | Said::Nack => board.count(Tally::FramesOdd, 1),
+            Said::Master(state) => {
+                self.again_at = None;
+                self.state(*state, board);
+            }
+            Said::MasterError => self.refused(now, board),
+            Said::Nack => board.count(Tally::FramesOdd, 1),
             _ => {}
         }
     }
@@ -132,6 +153,9 @@ impl Playing for Master {
     }
 
     fn tick(&mut self, now: Instant, board: &mut Board) {
+        if self.again_at.is_some_and(|at| now >= at) {
+            self.switch_on_anew(now, board);
+        }
         match &self.phase {
             Phase::Charging { command, until } if now >= *until => {
                 board.ended(command.clone(), Ended::Indeterminate(Reason::new("no-answer")));
@@ -147,10 +171,11 @@ impl Playing for Master {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.phase {
+        let job = match self.phase {
             Phase::Charging { until, .. } | Phase::Ending { until, .. } => Some(until),
             _ => None,
-        }
+        };
+        [job, self.again_at].into_iter().flatten().min()
     }
 
     fn in_flight(&self) -> bool {

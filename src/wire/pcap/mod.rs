@@ -87,6 +87,19 @@ impl<R> std::fmt::Debug for Capture<R> {
     }
 }
 
+/// What was captured is overwritten when nobody needs it any more.
+impl<R> Drop for Capture<R> {
+    fn drop(&mut self) {
+        wipe(&mut self.buffer);
+    }
+}
+
+/// A plain store could be left out as dead; `black_box` makes the zeroes count.
+fn wipe(buffer: &mut [u8]) {
+    buffer.fill(0);
+    std::hint::black_box(buffer);
+}
+
 #[derive(Clone, Copy)]
 enum Order {
     Little,
@@ -183,6 +196,11 @@ impl<R: Read> Capture<R> {
         let length = usize::try_from(kept).unwrap_or(usize::MAX);
         if length > MAX_RECORD_BYTES {
             return Err(PcapError::TooLong { record: number, bytes: kept });
+        }
+        if length > self.buffer.capacity() {
+            // A buffer that grew by itself would leave a copy behind.
+            wipe(&mut self.buffer);
+            self.buffer = Vec::with_capacity(length);
         }
         self.buffer.resize(length, 0);
         if fill(&mut self.source, &mut self.buffer)? < length {

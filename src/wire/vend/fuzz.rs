@@ -37,6 +37,10 @@ where
         if machine.deadline().is_some_and(|at| at <= now) {
             let _ = machine.handle(now, Input::Tick);
         }
+        // The disk takes its time, now and then.
+        if machine.awaits_storage() && head & 0b100 == 0 {
+            machine.stored(now);
+        }
         while let Some(output) = machine.poll() {
             heard += usize::from(matches!(output, Output::Observe(_)));
             if let Output::Observe(Heard::Dispensed(dispensed)) = output {

@@ -7,7 +7,8 @@
 //! whether a product fell it says exactly that ([`Ended::Indeterminate`]).
 //!
 //! Invariants of every dialect: one [`Dispensed`] for each [`Dispense`]; the motor is asked to turn at most once for
-//! each, whatever is repeated on the line; `Done` only on the machine's own word.
+//! each, whatever is repeated on the line, and not before [`Heard::Driving`] is on disk; `Done` only on the machine's
+//! own word.
 
 mod board;
 mod fuzz;
@@ -136,6 +137,9 @@ pub struct Dispensed {
 /// What a vending machine says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
+    /// Of a dispense that this carries out: the next thing that the machine is told makes it move, and it is told when
+    /// this is on disk ([`Machine::stored`](crate::wire::Machine::stored)). Without it nothing has moved.
+    Driving(CommandId),
     /// A dispense has ended, once for each.
     Dispensed(Dispensed),
     /// The result of a dispense that had been given up as indeterminate: the truth came late.

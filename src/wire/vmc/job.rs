@@ -37,6 +37,21 @@ pub(super) struct Job {
     /// The motor must not be started later.
     pub(super) start_by: Instant,
     pub(super) phase: Phase,
+    pub(super) record: Record,
+}
+
+/// Whether it is on disk that the motor is about to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Record {
+    /// Nobody has been asked to write it down.
+    Missing,
+    /// It is being written.
+    Begun {
+        /// Until when the poll waits that will be answered with the motor command; `None`: it has been answered.
+        poll_until: Option<Instant>,
+    },
+    /// It is.
+    Stored,
 }
 
 /// How long the machine may take.
@@ -49,12 +64,13 @@ pub(super) struct Patience {
 impl Job {
     pub(super) fn new(asked: Dispense, until: Instant) -> Self {
         let Dispense { command, slot, drop_sensor, until: start_by, .. } = asked;
-        Self { command, slot, drop_sensor, start_by, phase: Phase::Checking { until } }
+        Self { command, slot, drop_sensor, start_by, phase: Phase::Checking { until }, record: Record::Missing }
     }
 
     /// A dispense that an earlier process has begun: it can only be listened for.
     pub(super) fn recovered(command: CommandId, slot: u16, now: Instant, patience: Patience) -> Self {
-        let mut job = Self { command, slot, drop_sensor: false, start_by: now, phase: Phase::Ready { until: now } };
+        let (drop_sensor, phase, record) = (false, Phase::Ready { until: now }, Record::Stored);
+        let mut job = Self { command, slot, drop_sensor, start_by: now, phase, record };
         job.driven(now, patience);
         job
     }
@@ -72,6 +88,14 @@ impl Job {
     pub(super) fn progress(&mut self, now: Instant, patience: Patience, left: Duration) {
         if let Phase::Driving { silent_at, limit } = &mut self.phase {
             *silent_at = (now + patience.silence + left).min(*limit).max(*silent_at);
+        }
+    }
+
+    /// The poll that was held back for the record, if there is one.
+    pub(super) fn poll_until(&self) -> Option<Instant> {
+        match self.record {
+            Record::Begun { poll_until } => poll_until,
+            Record::Missing | Record::Stored => None,
         }
     }
 

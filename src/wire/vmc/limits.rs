@@ -15,6 +15,9 @@ pub const RESENDS: u32 = 5;
 /// After so many polls' time without a poll the machine may have been restarted, and have forgotten which numbers it
 /// has seen: a motor command is not sent again then.
 pub(super) const RESTART_POLLS: u32 = 5;
+/// So long a poll waits for the record that the motor is about to be told; then it is answered without, and the motor
+/// is told at the next one. An answer is due within 100 ms.
+pub(super) const RECORD_WITHIN: Duration = Duration::from_millis(60);
 /// How often the gateway asks for the lane reports again when none came.
 pub(super) const SYNCS: u32 = 3;
 /// How long the lane reports may take to begin.

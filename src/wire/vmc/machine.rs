@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::code;
 use super::frame::{Frame, framer};
-use super::job::{Job, Patience, Phase, verdict};
-use super::limits::{RESTART_POLLS, SYNC_WITHIN, SYNCS};
+use super::job::{Job, Patience, Phase, Record, verdict};
+use super::limits::{RECORD_WITHIN, RESTART_POLLS, SYNC_WITHIN, SYNCS};
 use super::link::Link;
 use super::message::Message;
 use super::words;
@@ -214,6 +214,7 @@ impl VmcMachine {
         let gap = now.saturating_duration_since(self.last_frame);
         self.last_frame = now;
         self.holding = self.holding.take().map(|(held, _)| (held, false));
+        self.forget_poll();
         if gap >= self.settings.poll_interval * RESTART_POLLS {
             self.perhaps_restarted();
         }
@@ -293,7 +294,7 @@ impl VmcMachine {
     /// A machine that was restarted has forgotten which numbers it has seen: a motor command sent again under its old
     /// number would turn the motor again. A lane that was ready is asked for anew.
     fn perhaps_restarted(&mut self) {
-        self.link.forget(|message| matches!(message, Message::Drive { .. }));
+        self.link.forget(is_drive);
         if let Some(job) = &mut self.job
             && let Phase::Checking { until } | Phase::Ready { until } = job.phase
         {
@@ -324,7 +325,7 @@ impl VmcMachine {
     fn dispensing(&mut self, now: Instant, status: u8, slot: u16) {
         let patience = self.patience();
         if let Some(job) = self.job.as_mut().filter(|job| job.is_about(status, slot)) {
-            self.link.forget(|message| matches!(message, Message::Drive { .. }));
+            self.link.forget(is_drive);
             match verdict(status) {
                 Some(ended) => {
                     self.end_job(ended);
@@ -387,8 +388,11 @@ impl VmcMachine {
             self.unanswered(&message);
         }
         let late = self.job.as_ref().is_some_and(|job| !job.is_driving() && now >= job.start_by);
-        if late && self.link.next_is(|message| matches!(message, Message::Drive { .. })) {
+        if late && self.link.next_is(is_drive) {
             self.end_job(Ended::Expired);
+        }
+        if self.link.next_is(is_drive) && !self.is_recorded(now) {
+            return;
         }
         let Some(turn) = self.link.turn() else { return self.board.send(Message::Ack.frame(0).encode()) };
         let patience = self.patience();
@@ -407,6 +411,41 @@ impl VmcMachine {
         self.board.send(turn.bytes);
     }
 
+    /// Whether the motor may be told. If it is not on disk yet that it will be, that is said first, and the poll waits.
+    fn is_recorded(&mut self, now: Instant) -> bool {
+        let Some(job) = &mut self.job else { return true };
+        match job.record {
+            Record::Stored => true,
+            Record::Missing => {
+                job.record = Record::Begun { poll_until: Some(now + RECORD_WITHIN) };
+                self.board.hear(Heard::Driving(job.command.clone()));
+                false
+            }
+            Record::Begun { .. } => {
+                self.board.send(Message::Ack.frame(0).encode());
+                false
+            }
+        }
+    }
+
+    /// It is on disk that the motor is about to be told: by the poll that waits, or by the next one.
+    fn recorded(&mut self, now: Instant) {
+        let Some(job) = &mut self.job else { return };
+        let waits = job.poll_until().is_some();
+        if matches!(job.record, Record::Begun { .. }) {
+            job.record = Record::Stored;
+        }
+        if waits {
+            self.answer_poll(now);
+        }
+    }
+
+    /// The machine has gone on: a poll that waited is answered no more.
+    fn forget_poll(&mut self) -> bool {
+        let Some(Job { record: Record::Begun { poll_until }, .. }) = &mut self.job else { return false };
+        poll_until.take().is_some()
+    }
+
     fn unanswered(&mut self, message: &Message) {
         self.board.count(Tally::Unanswered, 1);
         match message {
@@ -422,6 +461,9 @@ impl VmcMachine {
 
     fn tick(&mut self, now: Instant) {
         self.board.tick(now);
+        if self.job.as_ref().and_then(Job::poll_until).is_some_and(|until| now >= until) && self.forget_poll() {
+            self.board.send(Message::Ack.frame(0).encode());
+        }
         self.unclaimed.tick(now, &mut self.board);
         if self.silent_at().is_some_and(|at| now >= at) {
             self.board.silent(true);
@@ -507,7 +549,7 @@ impl Machine for VmcMachine {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let job = self.job.as_ref().map(Job::deadline);
+        let job = self.job.as_ref().map(|job| job.deadline().min(job.poll_until().unwrap_or(job.deadline())));
         let clearing = self.clearing.as_ref().map(|clearing| clearing.until);
         let due = [job, clearing, self.reports_by, self.silent_at(), self.framer.deadline()];
         let behind = [self.unclaimed.deadline(), self.board.deadline(), Some(self.next_status)];
@@ -519,14 +561,19 @@ impl Machine for VmcMachine {
     }
 
     fn awaits_storage(&self) -> bool {
-        self.holding.is_some()
+        self.holding.is_some() || self.job.as_ref().is_some_and(|job| matches!(job.record, Record::Begun { .. }))
     }
 
     fn stored(&mut self, now: Instant) {
         if let Some((_, true)) = self.holding.take() {
             self.answer(now, Due::Message);
         }
+        self.recorded(now);
     }
+}
+
+const fn is_drive(message: &Message) -> bool {
+    matches!(message, Message::Drive { .. })
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ const GARBLED: u32 = 2;
 enum Phase {
     /// The board is looked at first: a result that nobody has read would pass for ours.
     Before,
+    /// It is being written down that the order goes out next.
+    Recording,
     /// The order goes out next.
     Order,
     /// It has gone out: from here on only the board's word says what became of it.
@@ -34,6 +36,8 @@ pub(super) enum Step {
 pub(super) enum Look {
     Ended(Ended),
     GoesOn,
+    /// The lane can be driven: that is written down first.
+    Ready,
     /// The result of something before this.
     Older(Ended),
 }
@@ -85,7 +89,18 @@ impl Job {
     }
 
     pub(super) fn wants_at(&self) -> Instant {
-        self.next_look.min(self.until)
+        if self.is_recording() { self.until } else { self.next_look.min(self.until) }
+    }
+
+    pub(super) fn is_recording(&self) -> bool {
+        self.phase == Phase::Recording
+    }
+
+    /// It is on disk that the board is about to be told.
+    pub(super) fn recorded(&mut self) {
+        if self.is_recording() {
+            self.phase = Phase::Order;
+        }
     }
 
     pub(super) fn next(&mut self, now: Instant) -> Step {
@@ -93,6 +108,7 @@ impl Job {
             return Step::End(self.overdue());
         }
         match self.phase {
+            Phase::Recording => Step::Wait,
             _ if now < self.next_look => Step::Wait,
             Phase::Before => Step::Ask(Ask::State),
             Phase::Order if now >= self.asked.until => Step::End(Ended::Expired),
@@ -107,9 +123,15 @@ impl Job {
 
     fn overdue(&self) -> Ended {
         match self.phase {
-            Phase::Before | Phase::Order => Ended::Refused(Reason::new("no-answer")),
+            Phase::Before | Phase::Recording | Phase::Order => Ended::Refused(Reason::new("no-answer")),
             Phase::Ordered | Phase::Turning => Ended::Indeterminate(Reason::new("no-result")),
         }
+    }
+
+    /// The board's answer to the order came after all: it has taken it.
+    pub(super) fn accepted_late(&mut self, now: Instant, settings: &Zdm8Settings) {
+        self.order_lost = false;
+        self.begun_by = self.begun_by.max(now + settings.start_timeout);
     }
 
     /// The board has taken the order.
@@ -171,8 +193,11 @@ impl Job {
 
     pub(super) fn looked(&mut self, now: Instant, state: BoardState, settings: &Zdm8Settings) -> Look {
         self.next_look = now + settings.poll_interval;
-        if self.phase == Phase::Before {
-            return self.looked_before(now, state);
+        match self.phase {
+            Phase::Before => return self.looked_before(now, state),
+            // The late answer to a look before the order.
+            Phase::Recording | Phase::Order => return Self::verdict(state).map_or(Look::GoesOn, Look::Older),
+            Phase::Ordered | Phase::Turning => {}
         }
         if let Some(ended) = Self::verdict(state) {
             return Look::Ended(ended);
@@ -198,8 +223,8 @@ impl Job {
         match state.doing {
             Doing::Idle => {
                 self.fault_before = state.fault;
-                self.phase = Phase::Order;
-                Look::GoesOn
+                self.phase = Phase::Recording;
+                Look::Ready
             }
             _ => Look::Ended(Ended::Refused(Reason::new("board-busy"))),
         }

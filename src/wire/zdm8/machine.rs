@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::board::{Ask, BoardState, Doing, Zdm8Settings, exception};
 use super::frame::Reply;
@@ -14,6 +14,8 @@ use crate::wire::{Input, Machine, Output, Showing, Way};
 
 /// How often a question without consequences is repeated before the board counts as silent.
 const ATTEMPTS: u32 = 3;
+/// So long after a question was given up its answer may still come.
+const LATE: Duration = Duration::from_secs(5);
 /// Questions that wait.
 const WAITING: usize = 8;
 
@@ -31,6 +33,8 @@ pub struct Zdm8Machine {
     board: Board,
     waiting: VecDeque<Ask>,
     asked: Option<Asked>,
+    /// The last question that was given up: its answer may still come, and may be a final state, which is said once.
+    late: Option<Asked>,
     /// Questions in a row that were not answered.
     misses: u32,
     /// The line rests until then.
@@ -50,6 +54,7 @@ impl Zdm8Machine {
             board: Board::default(),
             waiting: VecDeque::from([Ask::Hardware, Ask::Software, Ask::State, Ask::Climate, Ask::Door]),
             asked: None,
+            late: None,
             misses: 0,
             quiet_until: now,
             job: None,
@@ -120,6 +125,10 @@ impl Zdm8Machine {
     }
 
     fn ask(&mut self, now: Instant, ask: Ask) {
+        if let Ask::Dispense { .. } = ask {
+            // What was asked before the order says nothing of it.
+            self.late = None;
+        }
         self.board.send(ask.request(&self.settings).encode(self.settings.address));
         self.asked = Some(Asked { ask, until: now + self.settings.reply_timeout });
     }
@@ -135,18 +144,26 @@ impl Zdm8Machine {
     }
 
     fn reply(&mut self, now: Instant, reply: &Reply) {
-        let fits = self.asked.as_ref().is_some_and(|asked| match reply {
-            Reply::Read(bytes) => bytes.len() == asked.ask.bytes() && !bytes.is_empty(),
-            Reply::Written { .. } => matches!(asked.ask, Ask::Dispense { .. }),
+        let fits = |ask: &Ask| match reply {
+            Reply::Read(bytes) => bytes.len() == ask.bytes() && !bytes.is_empty(),
+            Reply::Written { .. } => matches!(ask, Ask::Dispense { .. }),
             Reply::Exception { .. } => true,
-        });
-        // Unasked, or the late answer to a question that was given up.
-        let Some(asked) = fits.then(|| self.asked.take()).flatten() else {
-            return self.board.count(Tally::RepeatsSuppressed, 1);
         };
-        self.misses = 0;
-        self.quiet_until = now + self.settings.turnaround;
-        match (asked.ask, reply) {
+        if let Some(Asked { ask, .. }) = self.asked.take_if(|asked| fits(&asked.ask)) {
+            // A board answers in order: what comes no more if this is not it.
+            self.late.take_if(|late| !fits(&late.ask));
+            self.misses = 0;
+            self.quiet_until = now + self.settings.turnaround;
+            self.answered(now, ask, reply);
+        } else if let Some(ask) = self.late.take_if(|late| now < late.until && fits(&late.ask)).map(|late| late.ask) {
+            self.answered_late(now, ask, reply);
+        } else {
+            self.board.count(Tally::RepeatsSuppressed, 1);
+        }
+    }
+
+    fn answered(&mut self, now: Instant, ask: Ask, reply: &Reply) {
+        match (ask, reply) {
             (ask, Reply::Exception { code, .. }) => self.refused(ask, *code),
             (Ask::Dispense { .. }, _) => {
                 if let Some(job) = &mut self.job {
@@ -156,6 +173,16 @@ impl Zdm8Machine {
             (Ask::State, Reply::Read(bytes)) => self.looked(now, bytes),
             (ask, Reply::Read(bytes)) => self.learn(ask, bytes),
             (_, Reply::Written { .. }) => {}
+        }
+    }
+
+    /// To a question that had been given up.
+    fn answered_late(&mut self, now: Instant, ask: Ask, reply: &Reply) {
+        self.board.count(Tally::FramesOdd, 1);
+        match (&mut self.job, ask, reply) {
+            (Some(job), Ask::Dispense { .. }, Reply::Written { .. }) => job.accepted_late(now, &self.settings),
+            (None, Ask::Dispense { .. }, Reply::Written { .. }) => {}
+            _ => self.answered(now, ask, reply),
         }
     }
 
@@ -169,6 +196,10 @@ impl Zdm8Machine {
         match self.job.as_mut().map(|job| job.looked(now, state, &self.settings)) {
             Some(Look::Ended(ended)) => self.end(ended),
             Some(Look::GoesOn) => {}
+            Some(Look::Ready) => {
+                let command = self.job.as_ref().map(|job| job.asked.command.clone());
+                command.into_iter().for_each(|command| self.board.hear(Heard::Driving(command)));
+            }
             Some(Look::Older(ended)) => self.unclaimed_result(now, ended),
             None => {
                 if let Some(ended) = Job::verdict(state) {
@@ -217,6 +248,7 @@ impl Zdm8Machine {
 
     fn lost(&mut self, now: Instant, asked: &Asked) {
         self.board.count(Tally::Unanswered, 1);
+        self.late = Some(Asked { ask: asked.ask, until: now + LATE });
         // A late answer shall not meet the next question.
         self.quiet_until = now + self.settings.turnaround.max(self.settings.frame_gap);
         self.misses += 1;
@@ -300,6 +332,17 @@ impl Machine for Zdm8Machine {
 
     fn in_flight(&self) -> bool {
         self.job.is_some()
+    }
+
+    fn awaits_storage(&self) -> bool {
+        self.job.as_ref().is_some_and(Job::is_recording)
+    }
+
+    fn stored(&mut self, now: Instant) {
+        if let Some(job) = &mut self.job {
+            job.recorded();
+        }
+        self.go_on(now);
     }
 
     /// A lane board knows nothing of people: all of it.

@@ -13,13 +13,14 @@ struct Hand {
     sent: Vec<String>,
     heard: Vec<Heard>,
     silent: bool,
+    disk_is_slow: bool,
 }
 
 impl Hand {
     fn new(role: Role) -> Self {
         let now = test_start();
         let mdb = MdbMachine::new(MdbSettings { role, ..MdbSettings::default() }, now);
-        let mut hand = Self { now, mdb, sent: Vec::new(), heard: Vec::new(), silent: false };
+        let mut hand = Self { now, mdb, sent: Vec::new(), heard: Vec::new(), silent: false, disk_is_slow: false };
         hand.collect();
         hand
     }
@@ -46,6 +47,14 @@ impl Hand {
                 Output::Health(..) | Output::Count(..) => {}
             }
         }
+        if self.mdb.awaits_storage() && !self.disk_is_slow {
+            self.stored();
+        }
+    }
+
+    fn stored(&mut self) {
+        self.mdb.stored(self.now);
+        self.collect();
     }
 
     fn says(&mut self, line: &str) {
@@ -76,6 +85,7 @@ impl Hand {
     }
 
     fn ended(&mut self) -> (Ended, Option<&'static str>) {
+        self.heard.retain(|heard| !matches!(heard, Heard::Driving(_)));
         match &std::mem::take(&mut self.heard)[..] {
             [Heard::Dispensed(Dispensed { ended, rule, .. })] => (ended.clone(), *rule),
             other => panic!("one dispense has ended: {other:?}"),
@@ -112,6 +122,7 @@ fn a_paid_item_is_chosen_approved_and_falls() {
     hand.says("c,STATUS,VEND,1.00,2");
     hand.sends(&["C,VEND,1.00"]);
     assert!(hand.mdb.in_flight());
+    assert_eq!(std::mem::take(&mut hand.heard), [Heard::Driving(command("sale-1"))]);
     hand.says("r,ACK");
     assert!(hand.heard.is_empty(), "an ACK is no product");
     hand.says("c,VEND,SUCCESS");
@@ -262,14 +273,15 @@ fn nobody_waits_for_ever_for_a_choice_or_an_answer() {
 fn an_adapter_that_says_nothing_is_greeted_again_and_one_that_was_on_already_is_used() {
     let mut hand = Hand::new(Role::Slave);
     hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.waits(Duration::from_secs(3));
     assert_eq!(hand.ended(), refused("machine-inactive"));
-    hand.waits(Duration::from_secs(8));
+    hand.waits(Duration::from_secs(5));
     assert!(hand.silent);
     hand.sends(&["C,1", "C,1", "C,1"]);
     hand.says("c,ERR,\"cashless is on\"");
     assert!(!hand.silent);
     hand.act(VendAction::Dispense(paid(&hand, 2)));
-    hand.sends(&["C,START,1.00"]);
+    hand.sends(&["C,STOP", "C,START,1.00"]);
 }
 
 #[test]
@@ -349,4 +361,111 @@ fn a_reader_that_is_reset_or_silent_leaves_its_answer_open_and_a_late_yes_is_giv
     let mut hand = Hand::new(Role::Master);
     hand.act(VendAction::Charge { command: command("charge-1"), slot: 10, price_minor: 120 });
     assert_eq!(hand.outcome(), Ended::Refused(Reason::new("reader-away")));
+}
+
+#[test]
+fn the_machine_is_told_when_it_is_on_disk_that_it_will_be_and_not_before() {
+    let chosen = || {
+        let mut hand = Hand::enabled();
+        hand.disk_is_slow = true;
+        hand.says("c,STATUS,VEND,1.00,2");
+        hand.heard.clear();
+        hand.act(VendAction::Approve(paid(&hand, 2)));
+        assert_eq!(hand.heard, [Heard::Driving(command("sale-1"))]);
+        hand.waits(Duration::from_secs(3));
+        hand.sends(&[]);
+        hand
+    };
+    let mut hand = chosen();
+    hand.stored();
+    hand.sends(&["C,VEND,1.00"]);
+    hand.says("c,VEND,SUCCESS");
+    assert_eq!(hand.ended(), (Ended::Done, None));
+
+    // Meanwhile the machine has thought better of it.
+    for (line, why) in [("c,STATUS,ENABLED", "session-ended"), ("c,STATUS,VEND,1.00,3", "other-choice")] {
+        let mut hand = chosen();
+        hand.says(line);
+        hand.stored();
+        assert!(!hand.sent.iter().any(|line| line.starts_with("C,VEND")), "{line}");
+        assert_eq!(hand.ended(), refused(why), "{line}");
+    }
+    let mut hand = chosen();
+    hand.waits(Duration::from_secs(31));
+    hand.sends(&["C,STOP"]);
+    assert_eq!(hand.ended(), refused("not-recorded"));
+}
+
+#[test]
+fn a_choice_that_an_earlier_process_left_unanswered_is_ended() {
+    let mut hand = Hand::new(Role::Slave);
+    hand.says("c,ERR,\"cashless is on\"");
+    hand.waits(Duration::from_secs(5));
+    hand.sends(&["C,1", "C,STOP"]);
+    hand.waits(Duration::from_secs(60));
+    hand.sends(&[]);
+
+    // Somebody has paid meanwhile: the session that he needs does not open before.
+    let mut hand = Hand::new(Role::Slave);
+    hand.says("c,ERR,\"cashless is on\"");
+    hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.sends(&["C,1", "C,STOP", "C,START,1.00"]);
+
+    // An approved sale that is asked after may be going on: nothing is stopped.
+    let mut hand = Hand::new(Role::Slave);
+    hand.says("c,ERR,\"cashless is on\"");
+    hand.act(VendAction::Recover { command: command("sale-1"), slot: 2 });
+    hand.waits(Duration::from_secs(5));
+    hand.sends(&["C,1"]);
+
+    // The adapter has said where it stands.
+    let mut hand = Hand::new(Role::Slave);
+    hand.says("c,ERR,\"cashless is on\"");
+    hand.says("c,STATUS,IDLE");
+    hand.waits(Duration::from_secs(5));
+    hand.sends(&["C,1"]);
+}
+
+#[test]
+fn a_reader_whose_adapter_was_on_already_comes_back_by_itself() {
+    let mut hand = Hand::new(Role::Master);
+    hand.sends(&["D,2"]);
+    hand.says("d,ERR,\"-1\"");
+    hand.sends(&["D,0", "D,2"]);
+    hand.says("d,ERR,\"-1\"");
+    hand.sends(&[]);
+    hand.waits(Duration::from_secs(5));
+    hand.sends(&["D,0", "D,2"]);
+    hand.says("r,ACK");
+    hand.says("d,STATUS,RESET");
+    hand.says("d,STATUS,INIT,1");
+    hand.sends(&["D,READER,1"]);
+    hand.says("d,STATUS,IDLE");
+    charge(&mut hand);
+    hand.says("d,ERR,\"-9\"");
+    hand.waits(Duration::from_secs(20));
+    hand.sends(&[]);
+}
+
+#[test]
+fn an_order_for_a_machine_that_takes_cards_in_a_moment_waits_for_it() {
+    let mut hand = Hand::new(Role::Slave);
+    hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.says("r,ACK");
+    hand.says("c,STATUS,INACTIVE");
+    hand.sends(&["C,1"]);
+    hand.says("c,STATUS,ENABLED");
+    hand.sends(&["C,START,1.00"]);
+
+    let mut hand = Hand::new(Role::Slave);
+    hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.says("c,ERR,\"cashless is on\"");
+    hand.sends(&["C,1", "C,STOP", "C,START,1.00"]);
+
+    let mut hand = Hand::enabled();
+    hand.says("c,STATUS,DISABLED");
+    hand.act(VendAction::Dispense(paid(&hand, 2)));
+    hand.waits(Duration::from_secs(3));
+    hand.sends(&[]);
+    assert_eq!(hand.ended(), refused("machine-disabled"));
 }

@@ -13,6 +13,8 @@ struct Hand {
     sent: Vec<Message>,
     packs: Vec<u8>,
     heard: Vec<Heard>,
+    /// Orders that it said the motor is about to be told of.
+    driving: Vec<CommandId>,
     counted: std::collections::BTreeMap<Tally, u64>,
     health: Vec<(crate::types::Condition, bool)>,
     /// Whether what is said is on disk at once.
@@ -23,8 +25,8 @@ impl Hand {
     fn new() -> Self {
         let now = test_start();
         let vmc = VmcMachine::new(VmcSettings::default(), 0, now);
-        let (sent, packs, heard, counted, health) = Default::default();
-        Self { now, vmc, sent, packs, heard, counted, health, disk: true }
+        let (sent, packs, heard, driving, counted, health) = Default::default();
+        Self { now, vmc, sent, packs, heard, driving, counted, health, disk: true }
     }
 
     /// One whose greeting is over.
@@ -49,6 +51,7 @@ impl Hand {
                     self.sent.push(Message::decode(&frame).unwrap().message);
                     self.packs.extend(frame.pack);
                 }
+                Output::Observe(Heard::Driving(command)) => self.driving.push(command),
                 Output::Observe(heard) => self.heard.push(heard),
                 Output::Health(condition, raised) => self.health.push((condition, raised)),
                 Output::Count(tally, by) => *self.counted.entry(tally).or_default() += by,
@@ -440,8 +443,8 @@ fn the_lane_reports_are_asked_for_three_times() {
 #[test]
 fn a_result_is_acknowledged_when_it_is_on_disk_and_everything_else_at_once() {
     let mut hand = Hand::ready();
-    hand.disk = false;
     hand.drive("sale-1", 60);
+    hand.disk = false;
     hand.sent.clear();
     hand.say(&dispensing(0x01, 60), 102);
     assert_eq!(hand.sent, [Message::Ack], "progress is no result");
@@ -457,7 +460,9 @@ fn a_result_is_acknowledged_when_it_is_on_disk_and_everything_else_at_once() {
     assert_eq!(hand.sent, [], "nobody waits for it now");
     hand.say(&dispensing(0x02, 60), 105);
     assert_eq!(hand.sent, [Message::Ack], "the machine's next try is acknowledged");
+    hand.disk = true;
     hand.drive("sale-2", 60);
+    hand.disk = false;
     hand.sent.clear();
     hand.say(&dispensing(0x03, 60), 110);
     assert_eq!(hand.sent, []);
@@ -481,4 +486,80 @@ fn a_lane_is_asked_for_when_the_machine_has_told_all_its_lanes_however_long_that
     hand.wait(Duration::from_secs(10));
     let refused = Ended::Refused(Reason::new("no-answer"));
     assert_eq!(hand.ends(), [("b".to_owned(), refused, None)], "a silent machine is not waited for");
+}
+
+/// As far as the lane's being ready, on a disk that takes its time.
+fn ready_to_drive() -> Hand {
+    let mut hand = Hand::ready();
+    hand.disk = false;
+    hand.dispense("sale-1", 60);
+    assert_eq!(hand.poll(), Message::CheckSlot { slot: 60 });
+    hand.say(&Message::Ack, 0);
+    hand.say(&Message::SlotState { status: 1, slot: 60 }, 101);
+    assert_eq!(hand.driving, [], "it may have to wait long for its poll");
+    hand.sent.clear();
+    hand.now += Duration::from_millis(200);
+    hand.say(&Message::Poll, 0);
+    assert_eq!((&hand.sent[..], hand.driving.len()), (&[][..], 1), "that comes first, the poll waits");
+    hand
+}
+
+const DRIVE: Message = Message::Drive { drop_sensor: true, lift: false, slot: 60 };
+
+#[test]
+fn the_motor_is_told_by_the_poll_that_waits_until_it_is_on_disk_that_it_will_be() {
+    let mut hand = ready_to_drive();
+    hand.wait(Duration::from_millis(40));
+    hand.stored();
+    assert_eq!(hand.sent, [DRIVE]);
+    hand.stored();
+    assert_eq!((hand.sent.len(), hand.driving.len()), (1, 1));
+    hand.say(&dispensing(0x02, 60), 102);
+    assert_eq!(hand.driving[0].as_str(), hand.ends()[0].0);
+}
+
+#[test]
+fn a_disk_that_takes_longer_delays_the_motor_and_no_answer() {
+    let mut hand = ready_to_drive();
+    hand.wait(Duration::from_millis(80));
+    assert_eq!(hand.sent, [Message::Ack], "an answer is due within 100 ms");
+    assert_eq!(hand.poll(), Message::Ack);
+    hand.stored();
+    assert_eq!(hand.sent.len(), 2, "nobody waits for it now");
+    assert_eq!(hand.poll(), DRIVE);
+    assert_eq!(hand.driving.len(), 1);
+
+    // The machine has gone on by itself.
+    let mut hand = ready_to_drive();
+    hand.say(&report(3, 5), 103);
+    assert_eq!(hand.sent, [Message::Ack]);
+    hand.stored();
+    assert_eq!(hand.sent.len(), 1);
+    assert_eq!(hand.poll(), DRIVE);
+}
+
+#[test]
+fn what_could_not_be_written_in_time_never_turns_the_motor() {
+    let mut hand = ready_to_drive();
+    for _ in 0..40 {
+        assert_eq!(hand.poll(), Message::Ack);
+        hand.wait(Duration::from_millis(10));
+    }
+    assert_eq!(hand.ends(), [("sale-1".to_owned(), Ended::Refused(Reason::new("no-answer")), None)]);
+    hand.stored();
+    assert_eq!(hand.poll(), Message::Ack);
+
+    // A machine that has started anew meanwhile is asked anew, and nothing is written twice.
+    let mut hand = ready_to_drive();
+    hand.say(&Message::Sync, 1);
+    hand.stored();
+    hand.disk = true;
+    hand.poll();
+    hand.say(&Message::Ack, 0);
+    hand.poll();
+    hand.say(&Message::Ack, 0);
+    assert!(hand.sent.contains(&Message::CheckSlot { slot: 60 }) && !hand.sent.contains(&DRIVE), "{:?}", hand.sent);
+    hand.say(&Message::SlotState { status: 1, slot: 60 }, 2);
+    assert_eq!(hand.poll(), DRIVE);
+    assert_eq!(hand.driving.len(), 1);
 }

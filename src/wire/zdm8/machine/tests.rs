@@ -48,13 +48,15 @@ struct Hand {
     heard: Vec<Heard>,
     silent: bool,
     orders: usize,
+    disk_is_slow: bool,
 }
 
 impl Hand {
     fn new() -> Self {
         let now = test_start();
         let zdm8 = Zdm8Machine::new(Zdm8Settings::default(), now);
-        let mut hand = Self { now, zdm8, sent: VecDeque::new(), heard: Vec::new(), silent: false, orders: 0 };
+        let (sent, heard) = (VecDeque::new(), Vec::new());
+        let mut hand = Self { now, zdm8, sent, heard, silent: false, orders: 0, disk_is_slow: false };
         hand.collect();
         hand
     }
@@ -81,6 +83,10 @@ impl Hand {
                 Output::Health(Condition::DeviceSilent, silent) => self.silent = silent,
                 Output::Health(..) | Output::Count(..) => {}
             }
+        }
+        if self.zdm8.awaits_storage() && !self.disk_is_slow {
+            self.zdm8.stored(self.now);
+            self.collect();
         }
     }
 
@@ -321,4 +327,89 @@ fn a_new_process_reads_what_the_board_has_kept_and_orders_nothing() {
     hand.answers(READ_STATE, &state(FAILED, 7));
     hand.recover();
     assert_eq!(hand.ended(), (failed("board-fault-7"), 0), "it was read at the start and kept for whoever asks");
+}
+
+#[test]
+fn the_board_is_ordered_when_it_is_on_disk_that_it_will_be_and_not_before() {
+    let mut hand = Hand::ready();
+    hand.disk_is_slow = true;
+    hand.dispense(16, true);
+    hand.answers(READ_STATE, &hex(IDLE));
+    assert_eq!(hand.heard, [Heard::Driving(CommandId::new("sale-1").unwrap())]);
+    hand.now += Duration::from_secs(3);
+    hand.zdm8.handle(hand.now, Input::Tick).unwrap();
+    hand.collect();
+    assert_eq!((hand.orders, hand.zdm8.awaits_storage()), (0, true));
+    hand.disk_is_slow = false;
+    hand.collect();
+    hand.answers(LANE_16, &hex(TAKEN));
+    hand.answers(READ_STATE, &state(SUCCESS, 0));
+    assert_eq!(hand.ended(), (Ended::Done, 1));
+
+    let mut hand = Hand::ready();
+    hand.disk_is_slow = true;
+    hand.dispense(16, true);
+    hand.answers(READ_STATE, &hex(IDLE));
+    hand.now += Duration::from_secs(31);
+    hand.disk_is_slow = false;
+    hand.collect();
+    assert_eq!(hand.ended(), (Ended::Expired, 0), "what was written too late is not done any more");
+}
+
+impl Hand {
+    /// The next question is this, and its answer comes only when it has been given up, before the next is asked.
+    fn answers_late(&mut self, question: &str, answer: &[u8]) {
+        assert_eq!(self.question(), hex(question));
+        self.now += Zdm8Settings::default().reply_timeout;
+        self.zdm8.handle(self.now, Input::Tick).unwrap();
+        self.collect();
+        self.now += Duration::from_millis(10);
+        self.zdm8.handle(self.now, Input::Bytes(answer)).unwrap();
+        self.collect();
+    }
+}
+
+#[test]
+fn an_answer_that_comes_late_counts_because_a_final_state_is_said_once() {
+    let mut hand = Hand::ready();
+    hand.dispense(16, true);
+    hand.answers(READ_STATE, &hex(IDLE));
+    hand.answers(LANE_16, &hex(TAKEN));
+    hand.answers_late(READ_STATE, &state(SUCCESS, 0));
+    assert_eq!(hand.ended(), (Ended::Done, 1));
+
+    // The next question was on its way already: both answers come, one behind the other.
+    let mut hand = Hand::ready();
+    hand.dispense(16, true);
+    hand.answers(READ_STATE, &hex(IDLE));
+    hand.answers(LANE_16, &hex(TAKEN));
+    hand.loses(READ_STATE);
+    hand.answers(READ_STATE, &[state(BUSY, 0), state(FAILED, 7)].concat());
+    assert_eq!(hand.ended(), (failed("board-fault-7"), 1));
+
+    // The order's own answer: a board that has taken it is not one that never began.
+    let mut hand = Hand::ready();
+    hand.dispense(16, true);
+    hand.answers(READ_STATE, &hex(IDLE));
+    hand.answers_late(LANE_16, &hex(TAKEN));
+    hand.answers(READ_STATE, &hex(IDLE));
+    hand.now += Duration::from_secs(2);
+    hand.answers(READ_STATE, &hex(IDLE));
+    assert_eq!(hand.ended(), (unknown("result-lost"), 1));
+}
+
+#[test]
+fn what_was_asked_before_an_order_says_nothing_of_it() {
+    let mut hand = Hand::ready();
+    hand.dispense(16, true);
+    hand.loses(READ_STATE);
+    hand.answers(READ_STATE, &hex(IDLE));
+    assert_eq!(hand.question(), hex(LANE_16));
+    hand.zdm8.handle(hand.now, Input::Bytes(&state(SUCCESS, 0))).unwrap();
+    hand.collect();
+    assert!(hand.zdm8.in_flight(), "a result that is older than the order does not end it");
+    hand.zdm8.handle(hand.now, Input::Bytes(&hex(TAKEN))).unwrap();
+    hand.collect();
+    hand.answers(READ_STATE, &state(FAILED, 7));
+    assert_eq!(hand.ended(), (failed("board-fault-7"), 1));
 }

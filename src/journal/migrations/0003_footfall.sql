@@ -1,0 +1,2 @@
+-- No table changes. From here on events may hold the word of footfall windows: a program that does not know it must not
+-- take the file for a damaged one.

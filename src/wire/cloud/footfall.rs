@@ -1,0 +1,89 @@
+//! What footfall sensors counted, as the cloud reads it.
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+
+use crate::types::{FootfallWindow, Tenths, Timestamp};
+
+fn shown<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+fn number<S: Serializer>(people: &Tenths, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(people.value())
+}
+
+/// `footfall.window.v1`: what one sensor counted in one window. Windows of several lengths overlap: add up those of one
+/// length only.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct FootfallWindowV1 {
+    /// Start of the window: a multiple of its length since 1970-01-01T00:00:00Z.
+    #[serde(serialize_with = "shown")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    start: Timestamp,
+    /// Its end, which is no part of it.
+    #[serde(serialize_with = "shown")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    end: Timestamp,
+    /// Devices that were heard, the shop's own left out: the sum of `passed`, `visited` and `stayed`.
+    devices: u32,
+    /// At least so many.
+    devices_low: u32,
+    /// At most so many.
+    devices_high: u32,
+    /// Of these, never near enough to have come in.
+    passed: u32,
+    /// Of these, came in and have not stayed (yet).
+    visited: u32,
+    /// Of these, came in and stayed.
+    stayed: u32,
+    /// People who were there, on the average.
+    #[serde(serialize_with = "number")]
+    #[schemars(with = "f64", range(min = 0))]
+    people: Tenths,
+    /// Nine times of ten there were at least so many.
+    #[serde(serialize_with = "number")]
+    #[schemars(with = "f64", range(min = 0))]
+    people_low: Tenths,
+    /// Nine times of ten there were at most so many.
+    #[serde(serialize_with = "number")]
+    #[schemars(with = "f64", range(min = 0))]
+    people_high: Tenths,
+    /// Whether a door count or the like stands behind `people`; without it `people` may be off by a factor of four.
+    calibrated: bool,
+    /// Frames, or entries of a probe box, that counted.
+    frames: u64,
+    /// Frames or entries that could not be read.
+    rejected: u64,
+    /// Frames that the gateway was too busy to take.
+    missed: u64,
+    /// Whether the sensor listened from start to end without forgetting whom it had heard. If not, somebody may be
+    /// missing or counted twice.
+    complete: bool,
+}
+
+impl From<&FootfallWindow> for FootfallWindowV1 {
+    fn from(window: &FootfallWindow) -> Self {
+        let FootfallWindow { start, end, devices, devices_low, devices_high, passed, visited, stayed, .. } = *window;
+        let FootfallWindow { people, people_low, people_high, calibrated, frames, rejected, missed, complete, .. } =
+            *window;
+        Self {
+            start,
+            end,
+            devices,
+            devices_low,
+            devices_high,
+            passed,
+            visited,
+            stayed,
+            people,
+            people_low,
+            people_high,
+            calibrated,
+            frames,
+            rejected,
+            missed,
+            complete,
+        }
+    }
+}
