@@ -1,7 +1,7 @@
 //! Faces followed from picture to picture: one number for one person in view.
 //!
-//! Each track foretells where its face is now ([`Axis`]); tracks and faces are paired so that all pairs together are
-//! nearest (distance in face widths, and the difference in size). A face that is out of sight for a while is waited
+//! Each track foretells where its face is now (a Kalman filter); tracks and faces are paired so that all pairs together
+//! are nearest (distance in face widths, and the difference in size). A face that is out of sight for a while is waited
 //! for where it went out of sight. Ideas from Bewley et al., "Simple Online and Realtime Tracking", 2016.
 
 use super::assign::assign;
