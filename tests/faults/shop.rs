@@ -121,10 +121,18 @@ impl Shop {
 
     /// Until the cloud has everything that is stored now, and what follows from that.
     pub async fn drained(&self) -> Progress {
-        let head = *self.journal.head().borrow();
-        let all =
-            |progress: &Progress| Class::ALL.iter().all(|class| progress.confirmed(*class) >= head.of(*class).seq);
-        self.until("drained", |progress| progress.connected && all(progress) && progress.backlog_total() == 0).await
+        loop {
+            let head = *self.journal.head().borrow();
+            let all =
+                |progress: &Progress| Class::ALL.iter().all(|class| progress.confirmed(*class) >= head.of(*class).seq);
+            let done = |progress: &Progress| progress.connected && all(progress) && progress.backlog_total() == 0;
+            let progress = self.until("drained", done).await;
+            // What was announced on the way has to be there, too.
+            let now = *self.journal.head().borrow();
+            if Class::ALL.iter().all(|class| now.of(*class).seq == head.of(*class).seq) {
+                return progress;
+            }
+        }
     }
 
     pub async fn raised(&self, condition: Condition) {
