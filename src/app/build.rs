@@ -13,7 +13,7 @@ use super::fleet::House;
 use super::line::Seen;
 use super::trial::{self, Plan};
 use crate::clock::{Clock, Trust};
-use crate::config::{self, Kept, LastGood};
+use crate::config::{self, Kept, LastGood, sha256_hex};
 use crate::console::{self, Shown};
 use crate::device::Vault;
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
@@ -176,9 +176,4 @@ pub(super) async fn announce_configuration(plan: &Plan, journal: &Journal, clock
         Ok(_) | Err(JournalError::Full) => Ok(()),
         Err(error) => Err(AppError::Journal(error)),
     }
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

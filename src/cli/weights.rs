@@ -4,8 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ring::digest::{SHA256, digest};
-
+use crate::config::sha256_hex;
 use crate::sense::vision::card::{Card, CardError, Client, Role};
 use crate::sense::vision::convert::{ConvertError, convert};
 
@@ -92,7 +91,7 @@ impl Library {
 
     pub(super) fn state(&self, card: &Card) -> State {
         match std::fs::read(self.file(card)) {
-            Ok(bytes) if sha256(&bytes) == card.result.sha256 => State::Right,
+            Ok(bytes) if sha256_hex(&bytes) == card.result.sha256 => State::Right,
             Ok(_) => State::Wrong,
             Err(_) => State::Missing,
         }
@@ -103,7 +102,7 @@ impl Library {
         let card = self.cards.iter().find(|card| card.role == role).ok_or(WeightsError::NoRole(role.name()))?;
         let file = self.file(card).display().to_string();
         let bytes = std::fs::read(&file).map_err(|source| WeightsError::Read { file: file.clone(), source })?;
-        let found = sha256(&bytes);
+        let found = sha256_hex(&bytes);
         if found != card.result.sha256 {
             return Err(WeightsError::Digest { file, expected: card.result.sha256.clone(), found });
         }
@@ -125,14 +124,14 @@ pub(super) fn fetch(library: &Library, card: &Card) -> Result<PathBuf, WeightsEr
     let published = published(card)?;
     let package = || format!("{} {}", card.package.name, card.package.version);
     let path = || card.package.path.clone();
-    let found = sha256(&published);
+    let found = sha256_hex(&published);
     if found != card.package.sha256 {
         let expected = card.package.sha256.clone();
         return Err(WeightsError::Published { package: package(), path: path(), expected, found });
     }
     let converted = convert(&published).map_err(|source| WeightsError::Convert { path: path(), source })?;
     let file = library.file(card);
-    let found = sha256(&converted);
+    let found = sha256_hex(&converted);
     if found != card.result.sha256 {
         let expected = card.result.sha256.clone();
         return Err(WeightsError::Digest { file: format!("{} as converted", path()), expected, found });
@@ -184,6 +183,31 @@ fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sense::vision::{Embedding, align, yunet};
+
+    /// The arithmetic before and behind a network is code: a card that says something else is of another network.
+    #[test]
+    fn the_cards_that_are_built_in_say_what_the_code_does() {
+        let library = Library::open(None).unwrap();
+        assert!(library.cards().iter().zip(CARDS).all(|(card, (name, _))| card.name == name));
+        let of = |role: Role| library.cards().iter().find(|card| card.role == role).unwrap();
+        let (detector, embedder) = (of(Role::Detector), of(Role::Embedder));
+        assert_eq!(detector.outputs, yunet::OUTPUTS);
+        assert_eq!((detector.input.width % 32, detector.input.height % 32), (0, 0));
+        assert_eq!((embedder.input.width as usize, embedder.input.height as usize), (align::SIDE, align::SIDE));
+        assert_eq!(embedder.outputs, ["fc1"]);
+        assert!(embedder.about.contains(&format!("{} numbers", Embedding::LEN)));
+        assert_eq!((detector.input.colours.as_str(), embedder.input.colours.as_str()), ("bgr", "rgb"));
+        for card in library.cards() {
+            assert_eq!(
+                (card.input.mean, card.input.scale),
+                (0.0, 1.0),
+                "{}: mean and scale are in the graph",
+                card.name
+            );
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub use render::{json, text};
 pub use report::Refused;
 pub use schema::{config_schema, profile_schema};
 pub use sources::Sources;
-pub use start::{Origin, Start, load_kept, start};
+pub use start::{Origin, Start, load_kept, sha256_hex, start};
 pub use store::{
     CLOUD_BACKFILL_MOST_PER_S, CLOUD_BACKFILL_PER_S, CLOUD_TRIAL, CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console,
     DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED, JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station,

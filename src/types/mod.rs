@@ -28,6 +28,7 @@ mod sale;
 mod tally;
 mod time;
 pub mod units;
+mod wipe;
 
 pub use broker::{BrokerAddress, BrokerAddressError, Encoding};
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
@@ -57,3 +58,4 @@ pub use payment_code::PaymentCode;
 pub use sale::{Order, Payment, SaleStep, Slot, Step};
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};
+pub use wipe::wipe;

@@ -1,6 +1,6 @@
 //! A payment code in full, which nobody may print, copy or keep.
 
-use std::sync::atomic::{Ordering, compiler_fence};
+use super::wipe;
 
 /// A wallet's payment code in full. It cannot be printed, copied or compared, and is overwritten when dropped.
 pub struct PaymentCode(Vec<u8>);
@@ -19,9 +19,6 @@ impl PaymentCode {
 
 impl Drop for PaymentCode {
     fn drop(&mut self) {
-        self.0.fill(0);
-        // Without somebody who seems to look, the compiler may leave the overwriting out.
-        std::hint::black_box(&mut self.0);
-        compiler_fence(Ordering::SeqCst);
+        wipe(&mut self.0);
     }
 }

@@ -1,7 +1,8 @@
 //! `face replay`: pictures through the whole pipeline, as a camera would send them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,7 +96,7 @@ struct Replay {
     window: Window,
     visits: u32,
     met: std::collections::BTreeSet<usize>,
-    csv: String,
+    csv: Option<BufWriter<File>>,
 }
 
 #[derive(Default)]
@@ -107,6 +108,7 @@ struct Window {
 
 pub(super) fn run(args: &Args) -> Result<(), Exit> {
     let pictures = pictures(&args.source)?;
+    let csv = args.tracks.as_deref().map(begin_table).transpose()?;
     let library = args.models.open()?;
     let (recognition, members) = match &args.gallery {
         Some(folder) => enrol(&library, folder)?,
@@ -115,17 +117,28 @@ pub(super) fn run(args: &Args) -> Result<(), Exit> {
     let scene = Scene { view_deg: 70.0, zones: Vec::new(), line: None, hidden: Vec::new() };
     let watch = Watch::new(scene, TRACKS, detector(&library, INPUT, None)?, recognition);
     let (window, met) = (Window::default(), std::collections::BTreeSet::new());
-    let mut replay = Replay { watch, members, window, visits: 0, met, csv: String::new() };
+    let mut replay = Replay { watch, members, window, visits: 0, met, csv };
     let done = replay.all(&pictures, args.fps)?;
     replay.finish(&pictures, args.fps, &done);
-    if let Some(file) = &args.tracks {
-        let csv = format!("frame,track,x,y,w,h,member\n{}", replay.csv);
-        std::fs::write(file, csv).map_err(|error| {
-            eprintln!("smartstore: {}: cannot be written: {error}", file.display());
-            Exit::Failed
-        })?;
-    }
+    replay.csv.as_mut().map_or(Ok(()), Write::flush).map_err(|error| unwritten(&error))?;
     Ok(())
+}
+
+/// The table of tracks, with its head.
+fn begin_table(file: &Path) -> Result<BufWriter<File>, Exit> {
+    let begun = File::create(file).map(BufWriter::new).and_then(|mut table| {
+        writeln!(table, "frame,track,x,y,w,h,member")?;
+        Ok(table)
+    });
+    begun.map_err(|error| {
+        eprintln!("smartstore: {}: cannot be written: {error}", file.display());
+        Exit::Failed
+    })
+}
+
+fn unwritten(error: &std::io::Error) -> Exit {
+    eprintln!("smartstore: the table of tracks cannot be written: {error}");
+    Exit::Failed
 }
 
 /// How long it took.
@@ -156,30 +169,25 @@ impl Replay {
             let seen = self.watch.look(at_us, frame).map_err(|error| failed(&error))?;
             let looked = clock.now();
             done.look += looked - decoded;
-            self.note(at, at_us, &seen);
+            self.note(at, at_us, &seen).map_err(|error| unwritten(&error))?;
         }
         Ok(done)
     }
 
-    fn note(&mut self, at: usize, at_us: i64, seen: &[Seen]) {
+    fn note(&mut self, at: usize, at_us: i64, seen: &[Seen]) -> std::io::Result<()> {
         while at_us >= self.window.start_us + WINDOW_US {
             self.close_window(self.window.start_us + WINDOW_US);
         }
         self.window.present_most = self.window.present_most.max(self.watch.present());
         self.tell(seen);
+        let Some(table) = &mut self.csv else { return Ok(()) };
         for shown in self.watch.shown() {
-            let (place, member) = (shown.place, shown.member.map_or("", |row| self.members[row].as_str()));
-            let _ = writeln!(
-                self.csv,
-                "{},{},{:.1},{:.1},{:.1},{:.1},{member}",
-                at + 1,
-                shown.track,
-                place.x,
-                place.y,
-                place.w,
-                place.h
-            );
+            let (track, place) = (shown.track, shown.place);
+            let member = shown.member.map_or("", |row| self.members[row].as_str());
+            write!(table, "{},{track},{:.1},{:.1},", at + 1, place.x, place.y)?;
+            writeln!(table, "{:.1},{:.1},{member}", place.w, place.h)?;
         }
+        Ok(())
     }
 
     fn tell(&mut self, seen: &[Seen]) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::types::wipe;
 use crate::wire::dot11::Link;
 use crate::wire::pcap::Capture;
 
@@ -93,8 +94,7 @@ impl Captures {
 /// Frames hold addresses: they do not stay in memory.
 impl Drop for Source {
     fn drop(&mut self) {
-        self.frame.fill(0);
-        std::hint::black_box(&self.frame);
+        wipe(&mut self.frame);
     }
 }
 

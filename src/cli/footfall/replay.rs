@@ -121,7 +121,7 @@ fn time(at_us: i64) -> String {
     Timestamp::from_unix_ms(at_us.div_euclid(1000)).to_string()
 }
 
-fn tenths(people: f64) -> f64 {
+fn hundredths(people: f64) -> f64 {
     (people * 100.0).round() / 100.0
 }
 
@@ -135,9 +135,9 @@ fn show(args: &Args, window: &Window) {
         passed: window.passed,
         visited: window.visited,
         stayed: window.stayed,
-        people: tenths(window.people),
-        people_low: tenths(window.people_low),
-        people_high: tenths(window.people_high),
+        people: hundredths(window.people),
+        people_low: hundredths(window.people_low),
+        people_high: hundredths(window.people_high),
         calibrated: window.calibrated,
         frames: window.frames,
         rejected: window.rejected,

@@ -12,21 +12,29 @@ use super::source::Plan;
 use crate::device::{Checks, Device, DeviceKind, RawDevice, Schemas};
 use crate::types::Diagnostic;
 
+/// What every sensor's profile has.
+pub(crate) trait CommonFacts {
+    /// Borrowed from the kind's own.
+    fn counting(&self) -> RawFacts<'_>;
+}
+
+/// What every sensor's settings may have.
+pub(crate) trait CommonChoices {
+    /// Borrowed from the kind's own.
+    fn common(&self) -> RawChoices<'_>;
+}
+
 /// A kind's facts and settings, and what they mean.
 pub(crate) trait Dialect {
     /// The profile's `[facts]`.
-    type Facts: DeserializeOwned + JsonSchema;
+    type Facts: DeserializeOwned + JsonSchema + CommonFacts;
     /// `[device.settings]`.
-    type Choices: DeserializeOwned + JsonSchema;
+    type Choices: DeserializeOwned + JsonSchema + CommonChoices;
     /// The name that profiles use as `kind`.
     const KIND: &'static str;
     /// The profile that is part of the binary: its name and its text.
     const PROFILES: &'static [(&'static str, &'static str)];
 
-    /// What every sensor's profile has.
-    fn counting(facts: &Self::Facts) -> RawFacts<'_>;
-    /// What every sensor's settings may have.
-    fn common(choices: &Self::Choices) -> RawChoices<'_>;
     /// Where it hears, checked.
     fn plan(checks: &mut Checks, raw: &RawDevice<'_>, facts: &Self::Facts, choices: &Self::Choices) -> Option<Plan>;
 }
@@ -65,8 +73,8 @@ impl<D: Dialect> DeviceKind for FootfallKind<D> {
         let choices: Option<D::Choices> = checks.read(&raw.settings);
         let (Some(facts), Some(choices)) = (facts, choices) else { return Err(checks.mistakes()) };
         let plan = D::plan(&mut checks, &raw, &facts, &choices);
-        let manner = manner(&mut checks, &raw, &D::counting(&facts), &D::common(&choices));
-        let calibration = calibration_file(&raw, &D::common(&choices));
+        let manner = manner(&mut checks, &raw, &facts.counting(), &choices.common());
+        let calibration = calibration_file(&raw, &choices.common());
         match plan {
             Some(plan) if checks.passed() => Ok(Box::new(Sensor::new(raw.id, raw.endpoint, plan, manner, calibration))),
             _ => Err(checks.mistakes()),

@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::ears::Manner;
 use super::hours::Hours;
-use super::kind::Dialect;
+use super::kind::{CommonChoices, CommonFacts, Dialect};
 use super::source::{Channels, Plan};
 use crate::device::{Checks, RawDevice, Section, milliseconds};
 use crate::sense::footfall::{Calibration, Settings};
@@ -85,7 +85,7 @@ macro_rules! facts {
             silent_after: Spanned<String>,
         }
 
-        impl $name {
+        impl CommonFacts for $name {
             fn counting(&self) -> RawFacts<'_> {
                 RawFacts {
                     rssi_min_dbm: &self.rssi_min_dbm,
@@ -135,7 +135,7 @@ macro_rules! choices {
             calibration: Option<Spanned<String>>,
         }
 
-        impl $name {
+        impl CommonChoices for $name {
             fn common(&self) -> RawChoices<'_> {
                 RawChoices {
                     rssi_min_dbm: self.rssi_min_dbm.as_ref(),
@@ -226,14 +226,6 @@ impl Dialect for Monitor {
     const PROFILES: &'static [(&'static str, &'static str)] =
         &[("footfall/linux-monitor", include_str!("../../../device-profiles/footfall/linux-monitor.toml"))];
 
-    fn counting(facts: &MonitorFacts) -> RawFacts<'_> {
-        facts.counting()
-    }
-
-    fn common(choices: &MonitorChoices) -> RawChoices<'_> {
-        choices.common()
-    }
-
     fn plan(checks: &mut Checks, raw: &RawDevice<'_>, facts: &MonitorFacts, choices: &MonitorChoices) -> Option<Plan> {
         checks.range(&raw.facts, "dwell_ms", &facts.dwell_ms, &DWELL_MS);
         let numbers = match &choices.channels {
@@ -263,14 +255,6 @@ impl Dialect for Tz001 {
     const PROFILES: &'static [(&'static str, &'static str)] =
         &[("footfall/mncats-tz001", include_str!("../../../device-profiles/footfall/mncats-tz001.toml"))];
 
-    fn counting(facts: &Tz001Facts) -> RawFacts<'_> {
-        facts.counting()
-    }
-
-    fn common(choices: &Tz001Choices) -> RawChoices<'_> {
-        choices.common()
-    }
-
     fn plan(checks: &mut Checks, raw: &RawDevice<'_>, facts: &Tz001Facts, choices: &Tz001Choices) -> Option<Plan> {
         checks.range(&raw.facts, "baud", &facts.baud, &BAUD);
         match &raw.endpoint {
@@ -294,14 +278,6 @@ impl Dialect for Datasky {
     const KIND: &'static str = "footfall.datasky";
     const PROFILES: &'static [(&'static str, &'static str)] =
         &[("footfall/datasky", include_str!("../../../device-profiles/footfall/datasky.toml"))];
-
-    fn counting(facts: &DataskyFacts) -> RawFacts<'_> {
-        facts.counting()
-    }
-
-    fn common(choices: &DataskyChoices) -> RawChoices<'_> {
-        choices.common()
-    }
 
     fn plan(checks: &mut Checks, raw: &RawDevice<'_>, _: &DataskyFacts, choices: &DataskyChoices) -> Option<Plan> {
         let own_address = choices.box_address.as_ref().map(|text| address(checks, &raw.settings, text));

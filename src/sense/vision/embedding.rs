@@ -1,6 +1,6 @@
 //! What a face looks like, as a direction in space: two of one person point the same way.
 
-use super::frame::wipe;
+use crate::types::wipe;
 
 /// 128 numbers of length one. Neither `Debug`, `Clone` nor `Serialize`, and overwritten when it goes: it is personal
 /// data of the most protected kind.

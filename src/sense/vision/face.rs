@@ -1,9 +1,9 @@
 //! The two face networks in use: one finds faces, one makes them comparable.
 
-use super::frame::wipe;
 use super::onnx::{Network, NetworkError};
 use super::yunet::{self, Face, InputSize, OUTPUTS, Thresholds, WrongOutput};
 use super::{Embedding, Frame, align};
+use crate::types::wipe;
 
 /// Why a picture was not looked at.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! Pictures in memory: they are looked at, never kept, printed or copied by accident.
 
+use crate::types::wipe;
+
 /// One picture, RGB, 8 bits a channel, rows from the top, no padding: `width * height * 3` bytes.
 ///
 /// Neither `Debug`, `Clone` nor `Serialize`: pixels never become an event, a log line or a second buffer that nobody
@@ -72,12 +74,6 @@ impl Drop for Frame {
     }
 }
 
-/// Overwrites what must not be found in memory afterwards. The compiler is kept from leaving the writes out.
-pub fn wipe<T: Default + Copy>(buffer: &mut [T]) {
-    buffer.fill(T::default());
-    std::hint::black_box(buffer);
-}
-
 /// A coordinate that has been cut to a picture, as an index.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and the caller has cut it")]
 pub(super) fn whole(at: f32) -> usize {
@@ -105,12 +101,5 @@ mod tests {
         frame.mask(Rect { x: -9.0, y: -9.0, w: 3.0, h: f32::NAN });
         frame.mask(Rect { x: 7.0, y: 0.0, w: 1.0, h: 1.0 });
         assert_eq!(frame.rgb().iter().filter(|byte| **byte == 0).count(), 6);
-    }
-
-    #[test]
-    fn wiping_leaves_nothing() {
-        let mut secret = [7_u8, 8, 9];
-        wipe(&mut secret);
-        assert_eq!(secret, [0, 0, 0]);
     }
 }

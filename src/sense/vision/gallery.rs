@@ -1,7 +1,7 @@
 //! Who a face is, among members who consented: the nearest, if it is near enough and nobody else is.
 
 use super::Embedding;
-use super::frame::wipe;
+use crate::types::wipe;
 
 const LEN: usize = Embedding::LEN;
 /// Members that are compared exactly after the coarse look.

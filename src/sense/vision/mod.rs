@@ -35,7 +35,7 @@ pub mod yunet;
 pub use embedding::{Embedding, WrongLength};
 #[cfg(feature = "onnx")]
 pub use face::{Detector, Embedder, VisionError};
-pub use frame::{Frame, WrongSize, wipe};
+pub use frame::{Frame, WrongSize};
 pub use geometry::{Point, Rect};
 #[cfg(feature = "onnx")]
 pub use onnx::{Network, NetworkError};

@@ -29,7 +29,6 @@ struct Looks {
     /// The member that the last look said, and how often in a row.
     row: Option<usize>,
     agreed: u32,
-    similarity: f32,
     member: Option<usize>,
 }
 
@@ -84,7 +83,6 @@ impl Naming {
             }
             (None, Some(found)) => {
                 let sure = found.similarity >= self.similarity + BEYOND_DOUBT || looks.agreed >= 2;
-                looks.similarity = looks.similarity.max(found.similarity);
                 if sure {
                     looks.member = Some(found.row);
                 }

@@ -19,6 +19,7 @@ use std::io::{ErrorKind, Read};
 
 pub use write::{write_header, write_record};
 
+use crate::types::wipe;
 use crate::wire::dot11::Link;
 
 /// Longest record that is read. The longest probe request is below 4 KiB; libpcap itself refuses above 256 KiB.
@@ -92,12 +93,6 @@ impl<R> Drop for Capture<R> {
     fn drop(&mut self) {
         wipe(&mut self.buffer);
     }
-}
-
-/// A plain store could be left out as dead; `black_box` makes the zeroes count.
-fn wipe(buffer: &mut [u8]) {
-    buffer.fill(0);
-    std::hint::black_box(buffer);
 }
 
 #[derive(Clone, Copy)]

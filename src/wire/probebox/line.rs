@@ -2,6 +2,7 @@
 
 use super::limits::{DATAGRAM_LINES, LINE_BYTES};
 use super::{parse_address, parse_rssi, trimmed};
+use crate::types::wipe;
 use crate::wire::dot11::Address;
 
 /// What kind of frame was heard.
@@ -106,9 +107,7 @@ impl Lines {
 
     /// Forgets a line that was begun: the rest of it will not come.
     pub fn wipe(&mut self) {
-        // A plain store could be left out as dead; `black_box` makes the zeroes count.
-        self.buffer.fill(0);
-        std::hint::black_box(&mut self.buffer);
+        wipe(&mut self.buffer);
         self.filled = 0;
         self.is_skipping = false;
     }

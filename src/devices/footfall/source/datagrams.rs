@@ -4,9 +4,10 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::Source;
 use super::serial::hear;
-use super::{Source, wipe};
 use crate::devices::footfall::ears::Ear;
+use crate::types::wipe;
 use crate::wire::probebox::limits::DATAGRAM_BYTES;
 use crate::wire::probebox::line::split_datagram;
 

@@ -114,9 +114,3 @@ impl Plan {
         }
     }
 }
-
-/// Overwrites a buffer. A plain store could be left out as dead; `black_box` makes the zeroes count.
-fn wipe(buffer: &mut [u8]) {
-    buffer.fill(0);
-    std::hint::black_box(buffer);
-}

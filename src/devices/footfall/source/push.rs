@@ -9,8 +9,9 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::{Source, wipe};
+use super::Source;
 use crate::devices::footfall::ears::Ear;
+use crate::types::wipe;
 use crate::wire::dot11::Address;
 use crate::wire::probebox::limits::REQUEST_BYTES;
 use crate::wire::probebox::push::parse_push;

@@ -6,8 +6,9 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Source, wipe};
+use super::Source;
 use crate::devices::footfall::ears::Ear;
+use crate::types::wipe;
 use crate::wire::pcap::{Capture, PcapError};
 
 /// Frames given before anything else is looked at.

@@ -4,9 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use super::{Source, wipe};
+use super::Source;
 use crate::devices::footfall::ears::Ear;
 use crate::transport::{Tty, TtySettings, open_tty_here};
+use crate::types::wipe;
 use crate::wire::probebox::line::{Heard, Kind, Lines, parse_line};
 
 const READ_BYTES: usize = 4096;
