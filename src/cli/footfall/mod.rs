@@ -51,7 +51,7 @@ pub(super) fn key() -> anyhow::Result<Key> {
     Ok(Key::new(random))
 }
 
-/// `600s`, `10m`: whole seconds, up to a day.
+/// `600s`, `10min`: whole seconds, up to a day.
 fn window(text: &str) -> Result<Duration, String> {
     let window = parse_duration(text).map_err(|error| error.to_string())?;
     let is_whole = window.subsec_nanos() == 0;
