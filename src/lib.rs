@@ -17,7 +17,7 @@
 //! | `flow` | `types wire` |
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |
-//! | `device` | `types clock wire observe` |
+//! | `device` | `types clock wire sense observe` |
 //! | `devices::<x>` | `types clock wire sense transport device observe` |
 //! | `journal` | `types clock observe` |
 //! | `uplink` | `types clock backoff wire journal observe` |

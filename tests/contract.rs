@@ -13,12 +13,13 @@ use std::time::Duration;
 use serde_json::Value;
 use smartstore::types::{
     Action, Body, BootId, Cash, CashKind, Cause, Class, Climate, CodeKind, CodeScanned, Command, CommandId, Condition,
-    ConfigError, ConfigReport, ConfigState, ConfigVersion, CouponClaims, CouponId, CouponKeys, CouponKind,
-    CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, Draft, DropReason, Encoding, Ended, Epoch, Event,
-    EventId, FootfallWindow, GatewayId, Gtin, HealthChange, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus,
-    Minor, Notice, Observation, OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, PaymentCode,
-    Reason, Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq, Slot, Stamp, StationId, Step, Stock,
-    StockSource, StoreId, Symbology, Tenths, Verdict,
+    ConfigError, ConfigReport, ConfigState, ConfigVersion, ConsentId, CouponClaims, CouponId, CouponKeys, CouponKind,
+    CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, DistanceBand, Draft, DropReason, Encoding, Ended,
+    Enrolment, Epoch, Event, EventId, FaceMember, FaceVisit, FaceWindow, FootfallWindow, GatewayId, Gtin, HealthChange,
+    ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus, MemberKey, Minor, Notice, Observation,
+    OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, PaymentCode, Reason, Redemption, Row, Said,
+    SaleId, SaleStep, SampleRuling, Selection, Seq, SimilarityBand, Slot, Stamp, StationId, Step, Stock, StockSource,
+    StoreId, Symbology, Tenths, Timestamp, Verdict, ZoneId,
 };
 use smartstore::wire::cloud::{
     Authorise, AuthoriseWhat, Encoded, Source, State, authorise_message, command_message, desired_message,
@@ -316,8 +317,80 @@ fn footfall() -> Vec<(&'static str, Event)> {
     vec![("footfall.window.v1.json", event(60, 60, device("probe-1"), None, body))]
 }
 
+fn time(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+fn faces() -> Vec<(&'static str, Event)> {
+    let visit = FaceVisit {
+        start: time("2026-11-22T01:59:12Z"),
+        end: time("2026-11-22T01:59:48.500Z"),
+        attention_percent: 40,
+        distance: DistanceBand::Middle,
+        zone: Some(ZoneId::new("shelf-left").expect("a zone")),
+        crossed_in: 1,
+        crossed_out: 0,
+    };
+    let short = FaceVisit {
+        end: visit.start,
+        attention_percent: 0,
+        distance: DistanceBand::Far,
+        zone: None,
+        crossed_in: 0,
+        ..visit.clone()
+    };
+    let window = FaceWindow {
+        start: time("2026-11-22T01:59:00Z"),
+        end: time("2026-11-22T02:00:00Z"),
+        visits: 7,
+        present: Tenths(14),
+        present_most: 4,
+        crossed_in: 3,
+        crossed_out: 2,
+        frames: 590,
+        dropped: 10,
+        rejected: 1,
+        complete: true,
+    };
+    let seen = FaceMember {
+        member: Some(member()),
+        consent: Some(ConsentId::new("consent-2026-7").expect("a consent")),
+        similarity: SimilarityBand::Sure,
+        station: Some(StationId::new("door-1").expect("a station")),
+    };
+    let forgotten = FaceMember { member: None, consent: None, similarity: SimilarityBand::Likely, station: None };
+    let said = |number, said| event(number, number.into(), device("camera-1"), None, Body::Observed(said));
+    vec![
+        ("face.visit.v1.json", said(61, Observation::FaceVisit(Box::new(visit)))),
+        ("face.visit.v1.minimal.json", said(62, Observation::FaceVisit(Box::new(short)))),
+        ("face.window.v1.json", said(63, Observation::FaceWindow(Box::new(window)))),
+        ("face.member.v1.json", said(64, Observation::FaceMember(seen))),
+        ("face.member.v1.forgotten.json", said(65, Observation::FaceMember(forgotten))),
+    ]
+}
+
+fn member() -> MemberKey {
+    MemberKey::new("M00012345").expect("a member")
+}
+
+fn enrol() -> Action {
+    // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+    let sha256 = [
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03,
+        0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
+    ];
+    Action::MemberEnrol(Box::new(Enrolment {
+        member: member(),
+        consent: ConsentId::new("consent-2026-7").expect("a consent"),
+        purpose: "greeting at the door".into(),
+        expires: time("2027-11-22T00:00:00Z"),
+        image: ImageSource { url: "https://cloud.example/enrol/1f2e.jpg".into(), sha256 },
+    }))
+}
+
 fn events() -> Vec<(&'static str, Event)> {
-    [footfall(), scanned(), ended(), noticed(), diagnosed(), coupons(), sold(), machine_said(), sampled()].concat()
+    [footfall(), faces(), scanned(), ended(), noticed(), diagnosed(), coupons(), sold(), machine_said(), sampled()]
+        .concat()
 }
 
 fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Action {
@@ -338,6 +411,8 @@ fn commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
         ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
         ("command.diagnostics.json", "cmd-2026:003", None, Action::Diagnostics),
         ("command.coupon.keys.json", "cmd-2026:010", None, coupon_keys()),
+        ("command.member.enrol.json", "cmd-2026:020", None, enrol()),
+        ("command.member.forget.json", "cmd-2026:021", None, Action::MemberForget { member: member() }),
         vending("command.dispense.json", machine(), Action::Dispense(order("order-77", Payment::Cloud))),
         vending("command.dispense.sample.json", machine(), Action::Dispense(order("order-78", Payment::Free))),
         vending("command.stock.set.json", machine(), Action::StockSet { slot: Slot(60), count: 10 }),

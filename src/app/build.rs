@@ -15,7 +15,7 @@ use super::trial::{self, Plan};
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood, sha256_hex};
 use crate::console::{self, Shown};
-use crate::device::Vault;
+use crate::device::{Members, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::types::{Body, Condition, Draft, Notice};
@@ -105,6 +105,7 @@ impl App {
             metrics: metrics.clone(),
             board: board.clone(),
             vault: Vault::default(),
+            members: Members::default(),
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());

@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Ended, tell_stuck, told};
 use crate::clock::Clock;
 use crate::config;
-use crate::device::{Device, PortEnds, Vault, port};
+use crate::device::{Device, Members, PortEnds, Vault, port};
 use crate::journal::Journal;
 use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Metrics};
 use crate::router::{Target, Targets, intake};
 use crate::supervise::{Circle, Ending, Restart, supervise};
-use crate::types::{ActionKind, Assigned, Condition, Currency, DeviceId};
+use crate::types::{ActionKind, Assigned, Condition, Currency, DeviceId, StationId};
 
 /// How long a driver may take to stop, and its last words to be stored.
 const DEVICE_STOP: Duration = Duration::from_secs(20);
@@ -31,6 +31,7 @@ pub(super) struct House {
     pub(super) metrics: Metrics,
     pub(super) board: Board,
     pub(super) vault: Vault,
+    pub(super) members: Members,
 }
 
 /// A device as a configuration describes it.
@@ -38,6 +39,8 @@ pub(super) struct House {
 pub(super) struct Described {
     device: Arc<dyn Device>,
     pub(super) profile: String,
+    /// The station whose camera it is.
+    station: Option<StationId>,
     /// Everything that the driver was made of: with another text it is another device.
     made_of: String,
 }
@@ -60,8 +63,11 @@ pub(super) fn described(store: &mut config::Store) -> BTreeMap<DeviceId, Describ
     let codes = format!("{:?}", codes.map(|regex| regex.as_ref().map(regex::Regex::as_str)));
     let devices = std::mem::take(&mut store.devices).into_iter().map(|configured| {
         let config::ConfiguredDevice { device, profile, profile_text, settings } = configured;
-        let made_of = format!("{profile}\n{profile_text}\n{}\n{settings}\n{codes}", device.endpoint());
-        (device.id().clone(), Described { device: Arc::from(device), profile, made_of })
+        let at_camera = |station: &&config::Station| station.roles.get(&config::Role::Camera) == Some(device.id());
+        let station = store.stations.iter().find(at_camera).map(|station| station.id.clone());
+        let endpoint = device.endpoint();
+        let made_of = format!("{profile}\n{profile_text}\n{endpoint}\n{settings}\n{codes}\n{station:?}");
+        (device.id().clone(), Described { device: Arc::from(device), profile, station, made_of })
     });
     devices.collect()
 }
@@ -109,12 +115,12 @@ impl Fleet {
     }
 
     fn drive(&mut self, id: &DeviceId, described: &Described) {
-        let House { clock, journal, conditions, metrics, board, vault } = self.house.clone();
+        let House { clock, journal, conditions, metrics, board, vault, members } = self.house.clone();
         let (device, stop, restart) = (Arc::clone(&described.device), self.down.child_token(), Restart::default());
         board.add(id.clone(), described.profile.clone());
         let scope = DeviceScope::new(id.clone(), clock.clone(), conditions.clone(), metrics, board);
         let (mut port, PortEnds { observed, stored: storing, assign }) = port(scope, clock, CancellationToken::new());
-        port.vault = vault;
+        (port.vault, port.members, port.station) = (vault, members, described.station.clone());
         let (can, currency) = (device.can(), device.currency());
         let target = Target { can, assign: assign.clone(), restart: restart.clone(), currency };
         self.targets.add(id.clone(), target);

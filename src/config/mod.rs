@@ -38,8 +38,8 @@ pub use sources::Sources;
 pub use start::{Origin, Start, load_kept, sha256_hex, start};
 pub use store::{
     CLOUD_BACKFILL_MOST_PER_S, CLOUD_BACKFILL_PER_S, CLOUD_TRIAL, CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console,
-    DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED, JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, Role, Station,
-    StationSettings, Store, TlsIdentity, Trust,
+    DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED, JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, MODELS_DIR, Role,
+    Station, StationSettings, Store, TlsIdentity, Trust,
 };
 
 use crate::device::{DeviceKind, Section};
@@ -132,7 +132,11 @@ fn check<'a>(
     let codes: CodeGrammars = codes.unwrap_or_default();
     let devices = document.take_list("device", &mut checked.report);
     let utc = jiff::tz::TimeZone::UTC;
-    let premises = Premises { codes: &codes, timezone: store.as_ref().map_or(&utc, |(_, timezone)| timezone) };
+    let premises = Premises {
+        codes: &codes,
+        timezone: store.as_ref().map_or(&utc, |(_, timezone)| timezone),
+        models_dir: gateway.as_ref().map_or(Path::new(""), |gateway| &gateway.models_dir),
+    };
     let (devices, declared) = devices::devices(devices, shelf, premises, sources, checked);
     let stations = document.take_list("station", &mut checked.report);
     let stations = stations::stations(&stations, &declared, checked);

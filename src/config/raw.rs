@@ -56,6 +56,9 @@ pub(super) struct RawGateway {
     /// Where the journal, the last good configuration and caches are; relative to this file. Default: "data".
     #[schemars(with = "Option<String>")]
     pub(super) data_dir: Text,
+    /// Where the networks of cameras are; relative to this file. Default: "models" in `data_dir`.
+    #[schemars(with = "Option<String>")]
+    pub(super) models_dir: Text,
     /// "kernel" (default): the wall clock is synchronised unless the kernel says TIME_ERROR. "trusted": a
     /// battery-backed clock or the host is trusted.
     #[schemars(with = "Option<String>", extend("enum" = ["kernel", "trusted"]))]

@@ -54,19 +54,24 @@ pub(super) fn gateway(raw: &RawGateway, checked: &mut Checked<'_>) -> Option<Gat
     };
     let data_dir = match &raw.data_dir {
         None => Some(checked.base.join(store::DATA_DIR)),
-        Some(path) => data_dir(path, checked),
+        Some(path) => folder("data_dir", path, checked),
     };
-    Some(Gateway { id: id?, data_dir: data_dir?, clock: clock? })
+    let models_dir = match &raw.models_dir {
+        None => data_dir.as_ref().map(|data_dir| data_dir.join(store::MODELS_DIR)),
+        Some(path) => folder("models_dir", path, checked),
+    };
+    Some(Gateway { id: id?, data_dir: data_dir?, models_dir: models_dir?, clock: clock? })
 }
 
-fn data_dir(path: &Spanned<String>, checked: &mut Checked<'_>) -> Option<PathBuf> {
+fn folder(key: &str, path: &Spanned<String>, checked: &mut Checked<'_>) -> Option<PathBuf> {
     if path.get_ref().is_empty() {
-        checked.error(path.span(), "invalid-value", "`data_dir` is empty", "name a directory, such as \"data\"");
+        let message = format!("`{key}` is empty");
+        checked.error(path.span(), "invalid-value", message, "name a directory, such as \"data\"");
         return None;
     }
     let dir = checked.base.join(path.get_ref());
     if dir.exists() && !dir.is_dir() {
-        let message = format!("`data_dir`: {} is not a directory", dir.display());
+        let message = format!("`{key}`: {} is not a directory", dir.display());
         checked.error(path.span(), "invalid-value", message, "name a directory; it is made when it is not there");
         return None;
     }

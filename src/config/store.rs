@@ -31,6 +31,9 @@ pub const CLOUD_BACKFILL_MOST_PER_S: u32 = 100_000;
 /// Where journal and caches are when `[gateway]` does not say, relative to the file.
 pub const DATA_DIR: &str = "data";
 
+/// Where the networks are when `[gateway]` does not say, in its `data_dir`.
+pub const MODELS_DIR: &str = "models";
+
 /// A store as its configuration describes it.
 #[derive(Debug)]
 pub struct Store {
@@ -61,6 +64,8 @@ pub struct Gateway {
     pub id: GatewayId,
     /// Journal, last good configuration, caches. Absolute when the configuration's directory is.
     pub data_dir: PathBuf,
+    /// The networks of cameras.
+    pub models_dir: PathBuf,
     /// Whose word counts for the wall clock.
     pub clock: Trust,
 }

@@ -1,5 +1,7 @@
 //! What a device folder exports, and what it is given to make a device of.
 
+use std::path::Path;
+
 use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 
@@ -47,6 +49,8 @@ pub struct RawDevice<'a> {
     pub codes: &'a CodeGrammars,
     /// The store's time zone: opening hours are local.
     pub timezone: &'a TimeZone,
+    /// The folder of the networks.
+    pub models_dir: &'a Path,
 }
 
 /// A configured device that is not running.

@@ -6,12 +6,12 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{DriverError, Vault, limits};
+use super::{DriverError, Members, Vault, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
 use crate::types::{
     Action, Assigned, Body, Cause, Class, CodeKind, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason,
-    SaleId, Step, Tally,
+    SaleId, StationId, Step, Tally,
 };
 
 /// A driver's side of the house.
@@ -31,6 +31,10 @@ pub struct Port {
     left: VecDeque<Assigned>,
     /// Payment codes in RAM; a driver lays one down before it says the code's event.
     pub vault: Vault,
+    /// Members who consented, for cameras.
+    pub members: Members,
+    /// The station that the device belongs to as its camera.
+    pub station: Option<StationId>,
     /// Conditions, counters and evidence of this device.
     pub scope: DeviceScope,
     /// The time.
@@ -72,7 +76,9 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
     let (storing, stored) = watch::channel(0);
     let (behind, left) = (VecDeque::new(), VecDeque::new());
     let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
-    let port = Port { observe, behind, said, stored, actions, taken, left, vault, scope, clock, stop };
+    let (members, station) = (Members::default(), None);
+    let port =
+        Port { observe, behind, said, stored, actions, taken, left, vault, members, station, scope, clock, stop };
     (port, PortEnds { observed, stored: storing, assign })
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn configure(
         Spanned::new(span, table)
     });
     let settings = DeTable::parse(settings).unwrap();
+    let models_dir = models_dir();
     kinds.iter().find(|kind| kind.name() == name).expect("a kind of this folder").configure(RawDevice {
         id: DeviceId::new("device-1").unwrap(),
         endpoint: Endpoint::parse(endpoint).unwrap(),
@@ -44,7 +45,14 @@ pub(crate) fn configure(
         settings: Section { file: Path::new("store.toml"), span: 0..1, table: Some(settings) },
         codes: &CodeGrammars { member: regex::Regex::new("^M[0-9]{8,}$").ok(), ..CodeGrammars::default() },
         timezone: &jiff::tz::TimeZone::UTC,
+        models_dir: &models_dir,
     })
+}
+
+/// Where the tests' networks are.
+#[expect(clippy::disallowed_methods, reason = "a test's place is told by its environment")]
+pub(crate) fn models_dir() -> PathBuf {
+    std::env::var("SMARTSTORE_MODELS").map_or_else(|_| PathBuf::from("models"), PathBuf::from)
 }
 
 /// Code, file and the text at the span of each mistake.

@@ -19,6 +19,7 @@ struct Sql {
     heads: &'static str,
     delete: &'static str,
     bury: &'static str,
+    naming: &'static str,
 }
 
 macro_rules! sql {
@@ -44,6 +45,7 @@ macro_rules! sql {
                 $table,
                 " SET first_seq = ?2, count = ?3, at_ms = ?4, crc32 = ?5, body = ?6 WHERE last_row = ?1"
             ),
+            naming: concat!("SELECT last_row FROM ", $table, " WHERE instr(body, ?1) > 0 ORDER BY last_row"),
         }
     };
 }
@@ -188,6 +190,21 @@ pub(super) fn bury(conn: &Connection, class: Class, row: Row, from: Seq, to: Seq
     let crc = stored::checksum(row, from, count, at, &body);
     let values = params![row.0, signed(from.0), count, at.unix_ms(), crc, body.as_slice()];
     conn.prepare_cached(sql(class).bury)?.execute(values).map(drop)
+}
+
+/// Puts a batch in the place of the one that ends with the same row.
+pub(super) fn replace(conn: &Connection, class: Class, batch: &Batch, at: Timestamp) -> Result<()> {
+    let Batch { first_seq, last_row, count, body } = batch;
+    let crc = stored::checksum(*last_row, *first_seq, *count, at, body);
+    let values = params![last_row.0, signed(first_seq.0), count, at.unix_ms(), crc, body.as_slice()];
+    conn.prepare_cached(sql(class).bury)?.execute(values).map(drop)
+}
+
+/// The last rows of the batches in whose bodies a text stands.
+pub(super) fn naming(conn: &Connection, class: Class, text: &str) -> Result<Vec<Row>> {
+    let mut statement = conn.prepare_cached(sql(class).naming)?;
+    let rows = statement.query_map([text.as_bytes()], |row| row.get(0).map(Row))?;
+    rows.collect()
 }
 
 /// A batch that cannot be read.

@@ -78,12 +78,16 @@ pub(super) fn dispatch(conn: &Connection, id: &CommandId, now: Timestamp) -> Res
 
 /// Records how an open command ended, with the event that says so.
 pub(super) fn end(conn: &Connection, id: &CommandId, event: &Event, now: Timestamp) -> Result<()> {
-    conn.prepare_cached("UPDATE command SET state = ?2, changed_ms = ?3, ended = ?4 WHERE id = ?1")
-        .and_then(|mut statement| {
-            statement.execute(params![id.as_str(), ENDED, now.unix_ms(), stored::encode_single(event)])
-        })
-        .map_err(JournalError::write)
-        .map(drop)
+    // What was asked about a member is needed no more, and nobody shall find it.
+    conn.prepare_cached(
+        "UPDATE command SET state = ?2, changed_ms = ?3, ended = ?4,
+         args = CASE WHEN action LIKE 'member.%' THEN '{}' ELSE args END WHERE id = ?1",
+    )
+    .and_then(|mut statement| {
+        statement.execute(params![id.as_str(), ENDED, now.unix_ms(), stored::encode_single(event)])
+    })
+    .map_err(JournalError::write)
+    .map(drop)
 }
 
 /// Files an open command of a damaged journal, in the state it had; one that is known stays as it is.

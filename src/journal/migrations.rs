@@ -1,6 +1,6 @@
 //! The schema, by forward-only numbered migrations. `user_version` in the file's header says which it has.
 //!
-//! To add one: put `migrations/0004_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
+//! To add one: put `migrations/0005_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
 //! before under `tests/corpus/journal/`, and extend `tests/journal_migrations.rs`, which opens every golden file.
 
 use std::sync::Arc;
@@ -15,6 +15,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_footfall.sql"),
+    include_str!("migrations/0004_faces.sql"),
 ];
 
 /// The schema that this version writes.
@@ -118,10 +119,15 @@ mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         run(&mut conn).unwrap();
         let before = tables(&conn);
-        let broken =
-            [ALL[0], ALL[1], ALL[2], "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)"];
+        let broken = [
+            ALL[0],
+            ALL[1],
+            ALL[2],
+            ALL[3],
+            "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)",
+        ];
         let failed = run_all(&mut conn, &broken).unwrap_err();
-        assert!(matches!(failed, JournalError::Migrate { to: 4, .. }), "{failed:?}");
+        assert!(matches!(failed, JournalError::Migrate { to: 5, .. }), "{failed:?}");
         assert_eq!((version(&conn).unwrap(), tables(&conn)), (LATEST, before));
     }
 }

@@ -35,6 +35,7 @@
 pub mod bench;
 mod cursor;
 mod error;
+mod forget;
 mod group;
 mod head;
 mod lane;
@@ -67,7 +68,9 @@ pub use stats::{ClassStats, Stats};
 pub use stored::Unreadable;
 
 use crate::clock::Clock;
-use crate::types::{Class, Command, CommandId, CommandState, Draft, Epoch, Event, Reason, Row, Seq, Timestamp};
+use crate::types::{
+    Class, Command, CommandId, CommandState, Draft, Epoch, Event, MemberKey, Reason, Row, Seq, Timestamp,
+};
 use group::Group;
 use store::Store;
 use writer::{Ask, Queued, Request};
@@ -343,6 +346,20 @@ impl Journal {
         let owner = owner.to_owned();
         let events = effects.events.len() + effects.commands.len();
         self.write(None, events, move |group| group.keep_effects(&owner, &effects)).await
+    }
+
+    /// Forgets a member: takes them out of every stored event and keeps `effects`, all or nothing, then deletes journals
+    /// that were set aside as damaged. How many events were changed. What was there is still in the write-ahead log
+    /// until [`Journal::empty_log`].
+    pub async fn forget(&self, owner: &str, member: &MemberKey, effects: Effects) -> Result<u64, JournalError> {
+        cursor::check_lengths(owner, &effects.state)?;
+        let (owner, member) = (owner.to_owned(), member.clone());
+        self.read(move |store| store.forget(&owner, &member, &effects)).await
+    }
+
+    /// Folds the write-ahead log into the file and leaves it empty; `false`: somebody was reading, try again.
+    pub async fn empty_log(&self) -> Result<bool, JournalError> {
+        self.read(Store::empty_log).await
     }
 
     /// What follows for a flow that stands at `row` from a command, or from time alone, all or nothing. Rows of the

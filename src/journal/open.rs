@@ -162,7 +162,7 @@ pub(super) fn pragmas(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(limits::BUSY)?;
     conn.execute_batch(&format!(
         "PRAGMA page_size = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {};
-         PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -{}; PRAGMA foreign_keys = ON",
+         PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA secure_delete = ON; PRAGMA cache_size = -{}; PRAGMA foreign_keys = ON",
         limits::PAGE_BYTES,
         limits::WAL_BYTES,
         limits::CACHE_KIB
@@ -264,7 +264,20 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf> {
 
 /// Keeps the newest [`limits::SET_ASIDE`] damaged journals: a dying disk must not fill itself with them.
 fn forget_oldest(directory: &Path) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let found = found_set_aside(directory);
+    remove(&found[..found.len().saturating_sub(limits::SET_ASIDE)]);
+}
+
+/// Removes every journal that was set aside as damaged: what is in it cannot be changed any more.
+pub(super) fn discard_set_aside(path: &Path) {
+    if let Some(directory) = path.parent() {
+        remove(&found_set_aside(directory));
+    }
+}
+
+/// Oldest first.
+fn found_set_aside(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let is_set_aside = |name: &str| {
         name.starts_with(FILE) && name.contains(".corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm")
     };
@@ -274,8 +287,11 @@ fn forget_oldest(directory: &Path) {
         .map(|entry| entry.path())
         .collect();
     found.sort();
-    let surplus = found.len().saturating_sub(limits::SET_ASIDE);
-    for path in &found[..surplus] {
+    found
+}
+
+fn remove(found: &[PathBuf]) {
+    for path in found {
         for suffix in ["-wal", "-shm", ""] {
             let _ = std::fs::remove_file(beside(path, suffix));
         }

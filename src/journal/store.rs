@@ -315,6 +315,16 @@ impl Store {
         self.wal_pages = 0;
     }
 
+    /// Folds the write-ahead log into the file and leaves it empty; `false`: somebody was reading.
+    pub(super) fn empty_log(&mut self) -> Result<bool> {
+        let busy: i64 = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(JournalError::write)?;
+        self.wal_pages = 0;
+        Ok(busy == 0)
+    }
+
     /// Writes what is in memory only, marks the file as closed in order and folds the write-ahead log into it.
     pub(super) fn close(mut self) -> Result<()> {
         self.persist_confirmed()?;

@@ -11,6 +11,7 @@
 
 mod action;
 mod coupon;
+mod face;
 mod footfall;
 mod vending;
 
@@ -99,6 +100,12 @@ enum StoredBody<'a> {
     Cash(vending::CashForm),
     #[serde(rename = "footfall")]
     Footfall(footfall::WindowForm),
+    #[serde(rename = "visit")]
+    FaceVisit(face::VisitForm),
+    #[serde(rename = "faces")]
+    FaceWindow(face::WindowForm),
+    #[serde(rename = "member")]
+    FaceMember(face::MemberForm),
     #[serde(rename = "coupon")]
     Coupon(coupon::CouponForm),
     #[serde(rename = "opened")]
@@ -178,6 +185,9 @@ impl<'a> StoredBody<'a> {
             Observation::Selection(selection) => Self::Selection(selection.into()),
             Observation::Cash(cash) => Self::Cash(cash.into()),
             Observation::Footfall(window) => Self::Footfall((&**window).into()),
+            Observation::FaceVisit(visit) => Self::FaceVisit((&**visit).into()),
+            Observation::FaceWindow(window) => Self::FaceWindow((&**window).into()),
+            Observation::FaceMember(seen) => Self::FaceMember(seen.into()),
         }
     }
 
@@ -226,6 +236,9 @@ impl<'a> StoredBody<'a> {
             Self::Selection(form) => Body::Observed(Observation::Selection(form.read())),
             Self::Cash(form) => Body::Observed(Observation::Cash(form.read()?)),
             Self::Footfall(form) => Body::Observed(Observation::Footfall(Box::new(form.read()))),
+            Self::FaceVisit(form) => Body::Observed(Observation::FaceVisit(Box::new(form.read()?))),
+            Self::FaceWindow(form) => Body::Observed(Observation::FaceWindow(Box::new(form.read()))),
+            Self::FaceMember(form) => Body::Observed(Observation::FaceMember(form.read()?)),
             Self::Coupon(form) => Body::Noticed(Notice::Coupon(form.read()?)),
             Self::Opened { e, p, l, r } => Body::Noticed(Notice::Opened {
                 epoch: Epoch(Uuid::parse_str(&e).ok()?),

@@ -1,4 +1,4 @@
-//! Lines to devices: serial ports, input devices, monitor interfaces. Bytes only, no meaning.
+//! Lines to devices: serial ports, input devices, monitor interfaces; files of networks. Bytes only, no meaning.
 //!
 //! Reading and writing go through the raw descriptor with `O_NONBLOCK` under tokio, because the serial port crate's
 //! own blocking `write` hangs for ever on a line whose other end does not read (measured: a 4096-byte write with a
@@ -8,7 +8,9 @@
 
 mod descriptor;
 mod evdev;
+mod http;
 mod interface;
+mod network_file;
 mod packet;
 mod radio;
 mod tap;
@@ -17,7 +19,9 @@ mod wait;
 
 pub use descriptor::Line;
 pub use evdev::{Keyboard, keyboards, open_keyboard};
+pub use http::{FetchError, failed, fetch, http_client};
 pub use interface::MonitorLink;
+pub use network_file::{NetworkFileError, network_file, read_network};
 pub use packet::Monitor;
 pub use radio::{Wireless, monitor_channels, wireless};
 pub use tap::Tap;

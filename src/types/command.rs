@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CommandId, CouponKeys, DeviceId, Order, SaleId, Slot, Timestamp};
+use super::{CommandId, CouponKeys, DeviceId, Enrolment, MemberKey, Order, SaleId, Slot, Timestamp};
 
 /// A short machine-readable reason: `[a-z0-9-]{1,64}`, such as `unknown-device`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,13 @@ pub enum Action {
     },
     /// Keys that an issuer signs coupons with.
     CouponKeys(CouponKeys),
+    /// A member consents to be recognised.
+    MemberEnrol(Box<Enrolment>),
+    /// A member is to be forgotten, everywhere on this box.
+    MemberForget {
+        /// Who.
+        member: MemberKey,
+    },
     /// What the payment side says of a sale.
     Answer(PaymentAnswer),
     /// A person has looked and says what became of a sale that nobody else could know of.
@@ -221,6 +228,8 @@ actions! {
     StockSet = "stock.set", Flow, idempotent: true, offered: true;
     LaneClear = "lane.clear", Flow, idempotent: true, offered: true;
     CouponKeys = "coupon.keys", Gateway, idempotent: true, offered: true;
+    MemberEnrol = "member.enrol", Gateway, idempotent: true, offered: true;
+    MemberForget = "member.forget", Gateway, idempotent: true, offered: true;
     SaleAuthorised = "sale.authorised", Flow, idempotent: true, offered: true;
     SaleQueried = "sale.queried", Flow, idempotent: true, offered: true;
     SaleCancelled = "sale.cancelled", Flow, idempotent: true, offered: true;
@@ -252,6 +261,8 @@ impl Action {
             Self::StockSet { .. } => ActionKind::StockSet,
             Self::LaneClear { .. } => ActionKind::LaneClear,
             Self::CouponKeys(_) => ActionKind::CouponKeys,
+            Self::MemberEnrol(_) => ActionKind::MemberEnrol,
+            Self::MemberForget { .. } => ActionKind::MemberForget,
             Self::Answer(answer) => match answer.said {
                 Said::Authorised(_) => ActionKind::SaleAuthorised,
                 Said::Queried(_) => ActionKind::SaleQueried,

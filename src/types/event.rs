@@ -1,7 +1,8 @@
 //! What the journal holds.
 
 use super::{
-    CommandId, DeviceId, Epoch, EventId, HealthChange, Observation, Redemption, Row, SampleRuling, Seq, Stamp,
+    CommandId, DeviceId, Epoch, EventId, HealthChange, MemberKey, Observation, Redemption, Row, SampleRuling, Seq,
+    Stamp,
 };
 
 /// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
@@ -149,6 +150,9 @@ impl Notice {
     }
 }
 
+/// What stands where a member's code stood who has been forgotten.
+const FORGOTTEN: &str = "*";
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -164,6 +168,25 @@ impl Body {
         match self {
             Self::Observed(observation) => observation.class(),
             Self::Noticed(notice) => notice.class(),
+        }
+    }
+
+    /// Takes a member out of it; whether they were in it.
+    pub fn forget(&mut self, member: &MemberKey) -> bool {
+        match self {
+            Self::Observed(Observation::FaceMember(seen)) if seen.member.as_ref() == Some(member) => {
+                (seen.member, seen.consent) = (None, None);
+                true
+            }
+            Self::Observed(Observation::Code(code)) if code.value == member.as_str() => {
+                code.value = FORGOTTEN.to_owned();
+                true
+            }
+            Self::Noticed(Notice::Sample(ruling)) if ruling.member == member.as_str() => {
+                ruling.member = FORGOTTEN.to_owned();
+                true
+            }
+            Self::Observed(_) | Self::Noticed(_) => false,
         }
     }
 }

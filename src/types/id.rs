@@ -102,6 +102,19 @@ text_id!(
     SaleId, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
 );
 
+text_id!(
+    /// A member of the chain, by the cloud's name for them: `[A-Za-z0-9._:-]{1,64}`. Personal data.
+    MemberKey, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
+);
+text_id!(
+    /// A consent, by the cloud's name for it: `[A-Za-z0-9._:-]{1,64}`.
+    ConsentId, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
+);
+text_id!(
+    /// A part of a camera's picture, unique for the camera: `[a-z0-9-]{1,32}`.
+    ZoneId, 32, "a-z, 0-9 and -", name_character
+);
+
 fn visible_character(c: char) -> bool {
     c.is_ascii_graphic()
 }

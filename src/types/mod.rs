@@ -17,6 +17,7 @@ mod diagnostic;
 mod endpoint;
 mod entitlement;
 mod event;
+mod face;
 mod footfall;
 mod health;
 mod id;
@@ -45,11 +46,12 @@ pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use endpoint::{Endpoint, EndpointError};
 pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
+pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, SimilarityBand};
 pub use footfall::{FootfallWindow, Tenths};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{
-    BootId, CommandId, CouponId, DeviceId, Epoch, EventId, GatewayId, IssuerId, KeyId, NameError, Row, SaleId, Seq,
-    StationId, StoreId,
+    BootId, CommandId, ConsentId, CouponId, DeviceId, Epoch, EventId, GatewayId, IssuerId, KeyId, MemberKey, NameError,
+    Row, SaleId, Seq, StationId, StoreId, ZoneId,
 };
 pub use machine::{Cash, CashKind, Climate, LaneStatus, MachineStatus, PartState, Selection, Stock, StockSource};
 pub use money::{Currency, Minor};

@@ -1,7 +1,10 @@
 //! What a driver can say. Closed: a new word is a change of contract with the cloud, and the compiler shows the
 //! places that must answer (class here, the stored form in `journal`, the payload in `wire::cloud`).
 
-use super::{Cash, Class, CodeScanned, FootfallWindow, MachineStatus, Outcome, SaleStep, Selection, Stock};
+use super::{
+    Cash, Class, CodeScanned, FaceMember, FaceVisit, FaceWindow, FootfallWindow, MachineStatus, Outcome, SaleStep,
+    Selection, Stock,
+};
 
 /// What a driver says happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,12 @@ pub enum Observation {
     Cash(Cash),
     /// What a footfall sensor counted in a stretch of time.
     Footfall(Box<FootfallWindow>),
+    /// Somebody was before a camera and has gone.
+    FaceVisit(Box<FaceVisit>),
+    /// What a camera counted in a stretch of time.
+    FaceWindow(Box<FaceWindow>),
+    /// A member who consented is before a camera.
+    FaceMember(FaceMember),
     /// An action that was asked of the device has ended.
     Ended(Outcome),
 }
@@ -32,9 +41,11 @@ impl Observation {
     /// The one dial: lane, commit group and retention follow from it.
     pub const fn class(&self) -> Class {
         match self {
-            Self::Code(_) | Self::Stock(_) | Self::Cash(_) => Class::Record,
+            Self::Code(_) | Self::Stock(_) | Self::Cash(_) | Self::FaceMember(_) => Class::Record,
             Self::Ended(_) | Self::Sale(_) => Class::Money,
-            Self::Machine(_) | Self::Selection(_) | Self::Footfall(_) => Class::Telemetry,
+            Self::Machine(_) | Self::Selection(_) | Self::Footfall(_) | Self::FaceVisit(_) | Self::FaceWindow(_) => {
+                Class::Telemetry
+            }
         }
     }
 }

@@ -136,7 +136,7 @@ fn the_layer_table_is_the_one_that_was_decided() {
         ("flow", "types wire"),
         ("transport", "types"),
         ("observe", "clock types"),
-        ("device", "clock observe types wire"),
+        ("device", "clock observe sense types wire"),
         ("devices::<x>", "clock device observe sense transport types wire"),
         ("journal", "clock observe types"),
         ("backoff", "clock types"),

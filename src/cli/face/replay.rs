@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -300,6 +301,6 @@ fn enrol(library: &Library, folder: &Path) -> Result<(Option<Recognition>, Vec<S
     let strictest = card.thresholds.false_accepts.last().map_or(1.0, |strictest| strictest.similarity);
     let settings = MatchSettings { similarity: strictest, margin: MARGIN };
     let embedder = Embedder::load(&bytes).map_err(|error| failed(&error))?;
-    let recognition = Recognition::new(embedder, gallery, settings);
+    let recognition = Recognition::new(embedder, Arc::new(gallery), settings);
     Ok((Some(recognition), members.into_values().collect()))
 }

@@ -4,8 +4,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::coupon::KeysForm;
+use super::face::{EnrolForm, ForgetForm};
 use crate::types::{
-    Action, ActionKind, Currency, Minor, Order, Payment, PaymentAnswer, Reason, Resolution, Said, SaleId, Slot,
+    Action, ActionKind, Currency, MemberKey, Minor, Order, Payment, PaymentAnswer, Reason, Resolution, Said, SaleId,
+    Slot,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -142,6 +144,8 @@ pub(in crate::journal) fn encode(action: &Action) -> (&'static str, String) {
             json(&CountArgs { slot: slot.0, count: *count })
         }
         Action::CouponKeys(keys) => json(&KeysForm::from(keys)),
+        Action::MemberEnrol(enrolment) => json(&EnrolForm::from(&**enrolment)),
+        Action::MemberForget { member } => json(&ForgetForm { member: member.to_string() }),
         Action::Answer(answer) => json(&AnswerArgs::from(answer)),
         Action::SaleResolve { sale, resolution, by } => {
             json(&ResolveArgs { sale: sale.to_string(), r#as: resolution.as_str().to_owned(), by: by.clone() })
@@ -177,6 +181,10 @@ pub(in crate::journal) fn decode(word: &str, args: &str) -> Option<Action> {
         ActionKind::StockWrite => count().map(|(slot, count)| Action::StockWrite { slot, count })?,
         ActionKind::StockSet => count().map(|(slot, count)| Action::StockSet { slot, count })?,
         ActionKind::CouponKeys => Action::CouponKeys(read::<KeysForm>(args)?.read()?),
+        ActionKind::MemberEnrol => Action::MemberEnrol(Box::new(read::<EnrolForm>(args)?.read()?)),
+        ActionKind::MemberForget => {
+            Action::MemberForget { member: MemberKey::new(&read::<ForgetForm>(args)?.member).ok()? }
+        }
         ActionKind::SaleAuthorised | ActionKind::SaleQueried | ActionKind::SaleCancelled => {
             Action::Answer(read::<AnswerArgs>(args)?.read(kind)?)
         }

@@ -7,10 +7,12 @@ use super::*;
 use crate::journal::lane::BatchRow;
 use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{
-    Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, CouponClaims, CouponId, CouponKeys, CouponKind,
-    CouponRefusal, CouponValue, Currency, EventId, FootfallWindow, Gtin, HealthChange, IssuerId, IssuerKey, KeyId,
-    LaneStatus, MachineStatus, Minor, Observation, Order, PartState, Payment, PaymentAnswer, Redemption, Resolution,
-    Said, SaleId, SaleStep, Selection, Slot, Stamp, StationId, Step, Stock, StockSource, Symbology, Tenths, Verdict,
+    Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, ConsentId, CouponClaims, CouponId, CouponKeys,
+    CouponKind, CouponRefusal, CouponValue, Currency, DistanceBand, Enrolment, EventId, FaceMember, FaceVisit,
+    FaceWindow, FootfallWindow, Gtin, HealthChange, ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus,
+    MemberKey, Minor, Observation, Order, PartState, Payment, PaymentAnswer, Redemption, Resolution, Said, SaleId,
+    SaleStep, Selection, SimilarityBand, Slot, Stamp, StationId, Step, Stock, StockSource, Symbology, Tenths, Verdict,
+    ZoneId,
 };
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -215,6 +217,66 @@ fn footfall() -> impl Strategy<Value = Observation> {
     })
 }
 
+fn faces() -> impl Strategy<Value = Observation> {
+    let band = proptest::sample::select(DistanceBand::ALL.to_vec());
+    let zone = proptest::option::of("[a-z0-9-]{1,32}");
+    let visit = (any::<[i64; 2]>(), 0..=100_u8, band, zone, any::<[u32; 2]>()).prop_map(
+        |([start, end], attention_percent, distance, zone, [crossed_in, crossed_out])| {
+            Observation::FaceVisit(Box::new(FaceVisit {
+                start: Timestamp::from_unix_ms(start),
+                end: Timestamp::from_unix_ms(end),
+                attention_percent,
+                distance,
+                zone: zone.map(|zone| ZoneId::new(&zone).unwrap()),
+                crossed_in,
+                crossed_out,
+            }))
+        },
+    );
+    let window = (any::<[i64; 2]>(), any::<[u32; 5]>(), any::<[u64; 3]>(), any::<bool>()).prop_map(
+        |([start, end], [visits, present, present_most, crossed_in, crossed_out], pictures, complete)| {
+            let [frames, dropped, rejected] = pictures;
+            Observation::FaceWindow(Box::new(FaceWindow {
+                start: Timestamp::from_unix_ms(start),
+                end: Timestamp::from_unix_ms(end),
+                visits,
+                present: Tenths(present),
+                present_most,
+                crossed_in,
+                crossed_out,
+                frames,
+                dropped,
+                rejected,
+                complete,
+            }))
+        },
+    );
+    let band = proptest::sample::select(SimilarityBand::ALL.to_vec());
+    let who = proptest::option::of(("[A-Za-z0-9._:-]{1,64}", "[A-Za-z0-9._:-]{1,64}"));
+    let seen = (who, band, proptest::option::of("[a-z0-9-]{1,32}")).prop_map(|(who, similarity, station)| {
+        Observation::FaceMember(FaceMember {
+            member: who.as_ref().map(|(member, _)| MemberKey::new(member).unwrap()),
+            consent: who.as_ref().map(|(_, consent)| ConsentId::new(consent).unwrap()),
+            similarity,
+            station: station.map(|station| StationId::new(&station).unwrap()),
+        })
+    });
+    prop_oneof![visit, window, seen]
+}
+
+fn enrolment() -> impl Strategy<Value = Action> {
+    let texts = ["[A-Za-z0-9._:-]{1,64}", "[A-Za-z0-9._:-]{1,64}", ".{1,128}", "https?://[!-~]{1,99}"];
+    (texts, any::<i64>(), any::<[u8; 32]>()).prop_map(|([member, consent, purpose, url], expires, sha256)| {
+        Action::MemberEnrol(Box::new(Enrolment {
+            member: MemberKey::new(&member).unwrap(),
+            consent: ConsentId::new(&consent).unwrap(),
+            purpose,
+            expires: Timestamp::from_unix_ms(expires),
+            image: ImageSource { url, sha256 },
+        }))
+    })
+}
+
 fn action() -> impl Strategy<Value = Action> {
     let said = prop_oneof![
         any::<bool>().prop_map(Said::Authorised),
@@ -245,6 +307,8 @@ fn action() -> impl Strategy<Value = Action> {
             _ => Action::StockSet { slot, count },
         }),
         answer,
+        enrolment(),
+        "[A-Za-z0-9._:-]{1,64}".prop_map(|member| Action::MemberForget { member: MemberKey::new(&member).unwrap() }),
         (sale_id(), resolution, any::<String>()).prop_map(|(sale, resolution, by)| Action::SaleResolve {
             sale,
             resolution,
@@ -259,6 +323,7 @@ fn body() -> impl Strategy<Value = Body> {
         scanned().prop_map(|code| Body::Observed(Observation::Code(code))),
         vending().prop_map(Body::Observed),
         footfall().prop_map(Body::Observed),
+        faces().prop_map(Body::Observed),
         outcome.prop_map(|outcome| Body::Observed(Observation::Ended(outcome))),
         notice().prop_map(Body::Noticed),
         coupon(),

@@ -4,6 +4,12 @@
 
 use serde::Deserialize;
 
+/// The cards this build was made with: name and text.
+pub const BUILT_IN: [(&str, &str); 2] = [
+    ("yunet-2023mar", include_str!("../../../models/yunet-2023mar.toml")),
+    ("sface-2021dec", include_str!("../../../models/sface-2021dec.toml")),
+];
+
 /// A card.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +172,24 @@ pub enum CardError {
         /// What is missing.
         key: &'static str,
     },
+}
+
+/// Why the cards that were built in cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the card of {name} is wrong")]
+pub struct BuiltInError {
+    name: &'static str,
+    #[source]
+    source: CardError,
+}
+
+/// Reads the cards that were built in.
+///
+/// # Errors
+///
+/// When one of them is none: a mistake of whoever built this.
+pub fn built_in() -> std::result::Result<Vec<Card>, BuiltInError> {
+    BUILT_IN.into_iter().map(|(name, text)| Card::read(text).map_err(|source| BuiltInError { name, source })).collect()
 }
 
 impl Card {

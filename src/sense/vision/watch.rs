@@ -7,6 +7,8 @@
 //!
 //! Synchronous, for a thread of its own. What leaves it are [`Seen`]s: no pixels, no likeness.
 
+use std::sync::Arc;
+
 use super::gallery::{Gallery, Match, MatchSettings};
 use super::motion::MotionGate;
 use super::naming::{Named, Naming};
@@ -49,7 +51,7 @@ pub struct Shown {
 /// Recognition, which is off unless a configuration turns it on and somebody has consented.
 pub struct Recognition {
     embedder: Embedder,
-    gallery: Gallery,
+    gallery: Arc<Gallery>,
     settings: MatchSettings,
     naming: Naming,
 }
@@ -57,8 +59,14 @@ pub struct Recognition {
 impl Recognition {
     /// Compares with these members.
     #[must_use]
-    pub fn new(embedder: Embedder, gallery: Gallery, settings: MatchSettings) -> Self {
+    pub fn new(embedder: Embedder, gallery: Arc<Gallery>, settings: MatchSettings) -> Self {
         Self { embedder, gallery, settings, naming: Naming::new(settings.similarity) }
+    }
+
+    /// Rows of the old list mean nothing in the new one: what was found is forgotten.
+    fn replace(&mut self, gallery: Arc<Gallery>, settings: MatchSettings) {
+        self.naming = Naming::new(settings.similarity);
+        (self.gallery, self.settings) = (gallery, settings);
     }
 
     /// Whether this view of a face is worth comparing, and how good it is.
@@ -120,6 +128,14 @@ impl Watch {
             moved_us: None,
             shown: Vec::new(),
             counts: WatchCounts::default(),
+        }
+    }
+
+    /// Compares with other members from now on; rows mean them. Whoever is in view is looked at anew. Without
+    /// recognition nothing changes.
+    pub fn compare_with(&mut self, gallery: Arc<Gallery>, settings: MatchSettings) {
+        if let Some(recognition) = &mut self.recognition {
+            recognition.replace(gallery, settings);
         }
     }
 

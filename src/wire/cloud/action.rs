@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::coupon::CouponKeysArgs;
+use super::face::{MemberEnrolArgs, MemberForgetArgs};
 use crate::types::{
     Action, ActionKind, CommandId, Currency, Minor, Order, Payment, PaymentAnswer, Reason, Said, SaleId, Slot,
 };
@@ -37,6 +38,12 @@ pub(super) enum ActionV1 {
     /// Keys that an issuer signs coupons with: new ones come to those that are known, which stay until their `until`.
     #[serde(rename = "coupon.keys")]
     CouponKeys(CouponKeysArgs),
+    /// A member consents to be recognised.
+    #[serde(rename = "member.enrol")]
+    MemberEnrol(MemberEnrolArgs),
+    /// A member is to be forgotten: their template is erased, and they are taken out of what has not been sent yet.
+    #[serde(rename = "member.forget")]
+    MemberForget(MemberForgetArgs),
     /// The answer to an `authorise`: whether the money of this sale is promised.
     #[serde(rename = "sale.authorised")]
     SaleAuthorised(SaleAuthorisedArgs),
@@ -167,6 +174,8 @@ impl ActionV1 {
             Action::StockSet { slot, count } => Self::StockSet(StockSetArgs { slot: slot.0, count: *count }),
             Action::LaneClear { slot } => Self::LaneClear(LaneClearArgs { slot: slot.0 }),
             Action::CouponKeys(keys) => Self::CouponKeys(keys.into()),
+            Action::MemberEnrol(enrolment) => Self::MemberEnrol((&**enrolment).into()),
+            Action::MemberForget { member } => Self::MemberForget(MemberForgetArgs::of(member)),
             Action::Answer(answer) => Self::answer(answer),
             Action::Approve(_)
             | Action::Deny { .. }
@@ -252,6 +261,8 @@ pub(super) fn read(kind: ActionKind, id: &CommandId, args: Value) -> Result<Acti
         }
         ActionKind::LaneClear => Action::LaneClear { slot: Slot(arguments::<LaneClearArgs>(args)?.slot) },
         ActionKind::CouponKeys => Action::CouponKeys(arguments::<CouponKeysArgs>(args)?.keys()?),
+        ActionKind::MemberEnrol => Action::MemberEnrol(Box::new(arguments::<MemberEnrolArgs>(args)?.read()?)),
+        ActionKind::MemberForget => Action::MemberForget { member: arguments::<MemberForgetArgs>(args)?.read()? },
         ActionKind::SaleAuthorised => {
             let SaleAuthorisedArgs { sale, approved, reason, provider_ref } = arguments(args)?;
             answer(&sale, Said::Authorised(approved), reason.as_deref(), provider_ref)?

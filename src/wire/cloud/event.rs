@@ -157,6 +157,9 @@ fn observation(observation: &Observation) -> (&'static str, Data<'_>) {
         Observation::Machine(status) => ("vend.machine.v1", Data::VendMachine(Box::new((&**status).into()))),
         Observation::Selection(selection) => ("vend.selection.v1", Data::VendSelection(selection.into())),
         Observation::Footfall(window) => ("footfall.window.v1", Data::FootfallWindow(Box::new((&**window).into()))),
+        Observation::FaceVisit(visit) => ("face.visit.v1", Data::FaceVisit(Box::new((&**visit).into()))),
+        Observation::FaceWindow(window) => ("face.window.v1", Data::FaceWindow(Box::new((&**window).into()))),
+        Observation::FaceMember(seen) => ("face.member.v1", Data::FaceMember(seen.into())),
         Observation::Cash(cash) => ("vend.cash.v1", Data::VendCash(cash.into())),
     }
 }

@@ -21,6 +21,7 @@ mod command;
 mod coupon;
 mod desired;
 mod event;
+mod face;
 mod footfall;
 mod packed;
 mod payload;

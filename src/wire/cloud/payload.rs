@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
+use super::face::{FaceMemberV1, FaceVisitV1, FaceWindowV1};
 use super::footfall::FootfallWindowV1;
 use super::vending::{
     self, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
@@ -99,6 +100,9 @@ pub(super) enum Data<'a> {
     SampleDispensed(SampleDispensedV1<'a>),
     SampleRefused(SampleRefusedV1<'a>),
     FootfallWindow(Box<FootfallWindowV1>),
+    FaceVisit(Box<FaceVisitV1<'a>>),
+    FaceWindow(Box<FaceWindowV1>),
+    FaceMember(FaceMemberV1<'a>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),

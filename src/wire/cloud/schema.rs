@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::command::CommandV1;
 use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
+use super::face::{FaceMemberV1, FaceVisitV1, FaceWindowV1};
 use super::footfall::FootfallWindowV1;
 use super::payload::{
     CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, DiagnosticsChunkV1, EventV1, JournalDroppedV1, JournalOpenedV1,
@@ -31,7 +32,7 @@ pub fn commands_schema() -> Schema {
 }
 
 /// Every event type with its class and what it demands of `type` and `data`.
-pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 17] {
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 20] {
     [
         one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
         one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
@@ -45,6 +46,9 @@ pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, V
         one::<CouponRedeemedV1<'_>>(generator, "coupon.redeemed.v1", Class::Money),
         one::<CouponRefusedV1<'_>>(generator, "coupon.refused.v1", Class::Money),
         one::<FootfallWindowV1>(generator, "footfall.window.v1", Class::Telemetry),
+        one::<FaceVisitV1<'_>>(generator, "face.visit.v1", Class::Telemetry),
+        one::<FaceWindowV1>(generator, "face.window.v1", Class::Telemetry),
+        one::<FaceMemberV1<'_>>(generator, "face.member.v1", Class::Record),
         one::<DeviceHealthV1<'_>>(generator, "device.health.v1", Class::Record),
         one::<JournalOpenedV1>(generator, "journal.opened.v1", Class::Record),
         one::<JournalDroppedV1>(generator, "journal.dropped.v1", Class::Record),
@@ -71,7 +75,7 @@ mod tests {
         let schema = events_schema().to_value();
         let types: Vec<_> =
             schema["oneOf"].as_array().unwrap().iter().map(|one| one["properties"]["type"]["const"].clone()).collect();
-        assert_eq!(types.len(), 17);
+        assert_eq!(types.len(), 20);
         assert!(types.contains(&"journal.dropped.v1".into()));
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"seq".into()) && !required.contains(&"cause".into()));
