@@ -348,9 +348,9 @@ impl Journal {
         self.write(None, events, move |group| group.keep_effects(&owner, &effects)).await
     }
 
-    /// Forgets a member: takes them out of every stored event and keeps `effects`, all or nothing, then deletes journals
-    /// that were set aside as damaged. How many events were changed. What was there is still in the write-ahead log
-    /// until [`Journal::empty_log`].
+    /// Forgets a member: takes them out of every stored event and keeps `effects`, all or nothing, then deletes
+    /// journals that were set aside as damaged. How many events were changed. What was there is still in the
+    /// write-ahead log until [`Journal::empty_log`].
     pub async fn forget(&self, owner: &str, member: &MemberKey, effects: Effects) -> Result<u64, JournalError> {
         cursor::check_lengths(owner, &effects.state)?;
         let (owner, member) = (owner.to_owned(), member.clone());

@@ -47,8 +47,8 @@ impl VisitForm {
     }
 }
 
-/// Keys: start, length, visits, present (in tenths), present at most, crossings in and out, pictures (looked at, dropped,
-/// rejected), complete.
+/// Keys: start, length, visits, present (in tenths), present at most, crossings in and out, pictures (looked at,
+/// dropped, rejected), complete.
 #[derive(Serialize, Deserialize)]
 pub(super) struct WindowForm {
     s: i64,
