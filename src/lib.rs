@@ -20,10 +20,11 @@
 //! | `device` | `types clock wire sense observe` |
 //! | `devices::<x>` | `types clock wire sense transport device observe` |
 //! | `journal` | `types clock observe` |
+//! | `members` | `types clock sense transport device journal` |
 //! | `uplink` | `types clock backoff wire journal observe` |
 //! | `router` | `types clock flow journal device observe` |
 //! | `supervise` | `types clock backoff device observe` |
-//! | `config` | `types device transport` and `devices::CATALOGUE` |
+//! | `config` | `types sense device transport` and `devices::CATALOGUE` |
 //! | `console` | `types clock wire journal observe` |
 //! | `sim` | `types clock wire transport` |
 //! | `app` | everything except `sim` and `cli` |
@@ -42,6 +43,7 @@ pub mod device;
 pub mod devices;
 pub mod flow;
 pub mod journal;
+pub mod members;
 pub mod observe;
 pub mod router;
 pub mod sense;

@@ -42,6 +42,9 @@ mod line;
 mod machines;
 #[path = "scenarios/market.rs"]
 mod market;
+#[cfg(feature = "onnx")]
+#[path = "scenarios/members.rs"]
+mod members;
 #[path = "scenarios/noise.rs"]
 mod noise;
 #[path = "scenarios/odd_clock.rs"]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::App;
 use super::diagnostics::Bundler;
@@ -98,6 +99,7 @@ impl App {
                 keep(&last_good, &current.kept);
             }
         }
+        let (newest, roster) = watch::channel(Arc::default());
         let house = House {
             clock: clock.clone(),
             journal: journal.clone(),
@@ -105,7 +107,7 @@ impl App {
             metrics: metrics.clone(),
             board: board.clone(),
             vault: Vault::default(),
-            members: Members::default(),
+            members: Members::new(roster),
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
@@ -130,7 +132,7 @@ impl App {
             }),
         };
         let console = listener.map(|listener| (listener, shown));
-        Ok(Self { house, console, seen, exchange, reported, last_good, origin, current, bundler })
+        Ok(Self { house, console, seen, exchange, reported, last_good, origin, current, bundler, newest })
     }
 }
 

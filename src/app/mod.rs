@@ -8,6 +8,7 @@
 //! 5 s, uplink 5 s, console and dispatcher 3 s, journal 5 s. The code must survive `kill -9` at any line; going
 //! down in order is politeness, not correctness.
 
+mod asked;
 mod build;
 mod diagnostics;
 mod fleet;
@@ -25,16 +26,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, LastGood, Origin};
 use crate::console::Shown;
+use crate::device::Roster;
 use crate::flow::redeem::Redeem;
 use crate::journal::Journal;
+use crate::members;
 use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
-use crate::router::{Desks, Dispatcher, Redeemer, Shelf, Target, Targets};
+use crate::router::{Desks, Dispatcher, Redeemer, Shelf, Targets};
 use crate::supervise::{Circle, Ending};
-use crate::types::{ActionKind, ConfigReport, Counter, Currency, DeviceId};
+use crate::types::{ConfigReport, Counter, DeviceId};
 use crate::uplink::ConfigExchange;
 use diagnostics::Bundler;
 use fleet::{Fleet, House};
@@ -65,6 +69,8 @@ pub struct App {
     origin: Origin,
     current: Plan,
     bundler: Bundler,
+    /// Where the list of members goes out to the cameras.
+    newest: watch::Sender<Arc<Roster>>,
 }
 
 type Ended = Result<(), String>;
@@ -76,6 +82,7 @@ struct Running {
     bundler: Bundler,
     desks: Desks,
     stations: Stations,
+    members: watch::Sender<members::Settings>,
     core: Circle<Ended>,
     /// When the core shall stop.
     stop_core: CancellationToken,
@@ -118,18 +125,19 @@ impl App {
     }
 
     async fn start(self) -> (Running, Desk) {
-        let Self { house, console, seen, exchange, reported, last_good, origin, current, bundler } = self;
+        let Self { house, console, seen, exchange, reported, last_good, origin, current, bundler, newest } = self;
         let (targets, down, shelf) = (Targets::default(), CancellationToken::new(), Shelf::default());
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
         let stations = Stations::new(house.clone(), shelf.clone(), line.payments());
         let (desks, core, stop_core) = (Desks::default(), Circle::default(), CancellationToken::new());
-        let mut running = Running { fleet, line, bundler, desks, stations, core, stop_core };
+        let members = watch::Sender::new(member_settings(&current.store));
+        let mut running = Running { fleet, line, bundler, desks, stations, members, core, stop_core };
         // Before the line is there: what comes down it at once is heard.
         let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
         running.change_to(desk.current()).await;
-        running.start_core(&house, (targets, shelf), down, console).await;
+        running.start_core(&house, (targets, shelf), (down, newest), console).await;
         let data_dir = desk.current().store.gateway.data_dir.clone();
         let carried =
             requests::carry_in(data_dir, house.journal.clone(), house.clock.clone(), running.stop_core.clone());
@@ -159,15 +167,12 @@ impl Running {
         &mut self,
         house: &House,
         (targets, shelf): (Targets, Shelf),
-        down: CancellationToken,
+        (down, newest): (CancellationToken, watch::Sender<Arc<Roster>>),
         console: Option<(TcpListener, Shown)>,
     ) {
         let House { clock, journal, conditions, board, .. } = house.clone();
-        let (assign, asked) = tokio::sync::mpsc::channel(ASKED);
-        let gateway =
-            Target { can: &[ActionKind::Diagnostics], assign, restart: Arc::default(), currency: Currency::NONE };
-        targets.add_gateway(gateway);
-        self.core.spawn("diagnostics", told(self.bundler.clone().serve(asked, self.stop_core.clone())));
+        let desk = members::Desk::new(journal.clone(), clock.clone(), self.members.subscribe(), newest);
+        self.start_hands(&targets, desk);
         let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets, shelf);
         if let Some(within) = watchdog_within() {
             let stop = self.stop_core.clone();
@@ -209,6 +214,7 @@ impl Running {
     async fn change_to(&mut self, plan: &Plan) -> trial::Changed {
         self.bundler.runs(&plan.shown);
         self.desks.set(desks(&plan.store));
+        self.members.send_replace(member_settings(&plan.store));
         let devices = self.fleet.change_to(&plan.devices).await;
         let line = self.line.change_to(plan.store.cloud.as_ref()).await;
         self.stations.change_to(plan).await;
@@ -221,6 +227,16 @@ impl Running {
         self.line.tear_down().await;
         self.stop_core.cancel();
         tell_stuck(self.core.drain(CORE_STOP).await);
+    }
+}
+
+/// Who may be recognised, as far as the configuration says.
+fn member_settings(store: &config::Store) -> members::Settings {
+    members::Settings {
+        enabled: store.members.is_some(),
+        key_file: store.members_key_file(),
+        models_dir: store.gateway.models_dir.clone(),
+        at_most: store.members.as_ref().map_or(0, |members| members.at_most),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The configuration with every default filled in, as TOML that loads to the same store.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::store::{Cloud, ConfiguredDevice, Console, Station, StationSettings, Store};
+use super::store::{Cloud, ConfiguredDevice, Console, MEMBERS_KEY_FILE, Station, StationSettings, Store};
 use crate::types::units;
 
 /// A table of texts.
@@ -20,6 +20,8 @@ struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     console: Option<Keys>,
     journal: Journal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Members>,
     codes: Keys,
     device: Vec<Device>,
     station: Vec<toml::Table>,
@@ -46,6 +48,12 @@ struct Journal {
 }
 
 #[derive(Serialize)]
+struct Members {
+    key_file: String,
+    at_most: usize,
+}
+
+#[derive(Serialize)]
 struct Device {
     id: String,
     profile: String,
@@ -54,6 +62,12 @@ struct Device {
 }
 
 impl Store {
+    /// Where the key of members' templates is, or would be.
+    pub fn members_key_file(&self) -> PathBuf {
+        let said = self.members.as_ref().and_then(|members| members.key_file.clone());
+        said.unwrap_or_else(|| self.gateway.data_dir.join(MEMBERS_KEY_FILE))
+    }
+
     /// The configuration with every default filled in and every path resolved, as TOML. Loaded again it describes the
     /// same store.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
@@ -74,6 +88,10 @@ impl Store {
                 max_size: units::format_size(self.journal.max_size),
                 keep_confirmed: units::format_duration(self.journal.keep_confirmed),
             },
+            members: self
+                .members
+                .as_ref()
+                .map(|members| Members { key_file: path(&self.members_key_file()), at_most: members.at_most }),
             codes: codes(self),
             device: devices(self),
             station: stations(self),

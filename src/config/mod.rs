@@ -38,8 +38,8 @@ pub use sources::Sources;
 pub use start::{Origin, Start, load_kept, sha256_hex, start};
 pub use store::{
     CLOUD_BACKFILL_MOST_PER_S, CLOUD_BACKFILL_PER_S, CLOUD_TRIAL, CONSOLE_LISTEN, Cloud, ConfiguredDevice, Console,
-    DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED, JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, MODELS_DIR, Role,
-    Station, StationSettings, Store, TlsIdentity, Trust,
+    DATA_DIR, Flow, Gateway, JOURNAL_KEEP_CONFIRMED, JOURNAL_MAX_SIZE, JOURNAL_MIN_SIZE, Journal, MEMBERS_AT_MOST,
+    MEMBERS_KEY_FILE, MODELS_DIR, Members, Role, Station, StationSettings, Store, TlsIdentity, Trust,
 };
 
 use crate::device::{DeviceKind, Section};
@@ -51,7 +51,7 @@ use profiles::Places;
 use report::{Checked, Report};
 
 /// What stands at the top of a configuration.
-const TOP: [&str; 8] = ["store", "gateway", "cloud", "console", "journal", "codes", "device", "station"];
+const TOP: [&str; 9] = ["store", "gateway", "cloud", "console", "journal", "members", "codes", "device", "station"];
 
 /// A configuration that can be used.
 #[derive(Debug)]
@@ -128,6 +128,8 @@ fn check<'a>(
     let cloud = optional(&mut document, "cloud", checked).map(|(raw, _)| sections::cloud(&raw, checked));
     let console = optional(&mut document, "console", checked).map(|(raw, at)| sections::console(&raw, &at, checked));
     let journal = optional(&mut document, "journal", checked).map(|(raw, _)| sections::journal(&raw, checked));
+    let members = optional(&mut document, "members", checked);
+    let members = members.map(|(raw, at)| sections::members(&raw, &at, checked));
     let codes = optional(&mut document, "codes", checked).map(|(raw, _)| sections::codes(&raw, checked));
     let codes: CodeGrammars = codes.unwrap_or_default();
     let devices = document.take_list("device", &mut checked.report);
@@ -148,6 +150,7 @@ fn check<'a>(
         cloud: cloud.flatten(),
         console: console.flatten(),
         journal: journal.unwrap_or_default(),
+        members,
         codes,
         devices,
         stations,

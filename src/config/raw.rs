@@ -26,6 +26,8 @@ pub(super) struct RawStore {
     console: Option<RawConsole>,
     /// Bounds of the journal.
     journal: Option<RawJournal>,
+    /// Who may be recognised.
+    members: Option<RawMembers>,
     /// The chain's own code grammars.
     codes: Option<RawCodes>,
     /// The devices.
@@ -130,6 +132,20 @@ pub(super) struct RawJournal {
     /// How long events stay after the cloud has confirmed them, with its unit: "7d". Default: "3d".
     #[schemars(with = "Option<String>")]
     pub(super) keep_confirmed: Text,
+}
+
+/// Members who consent may be enrolled, and recognised by cameras whose settings say so. Without this section nobody is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMembers {
+    /// File of the key that templates are sealed with; relative to this file, made when it is not there, and written
+    /// anew whenever somebody is taken out. Default: "members.key" in `data_dir`.
+    #[schemars(with = "Option<String>")]
+    pub(super) key_file: Text,
+    /// Members who can be enrolled at a time: the more there are, the more often a stranger is like one of them.
+    /// Default: 30.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(super) at_most: Option<Spanned<u32>>,
 }
 
 /// The chain's own code grammars: regular expressions, tried after coupon signatures and before the standard kinds.

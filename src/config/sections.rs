@@ -12,9 +12,10 @@ use regex::{Regex, RegexBuilder};
 use toml::Spanned;
 
 use super::limits;
-use super::raw::{RawCloud, RawCodes, RawConsole, RawGateway, RawJournal, RawStoreTable, Text};
+use super::raw::{RawCloud, RawCodes, RawConsole, RawGateway, RawJournal, RawMembers, RawStoreTable, Text};
 use super::report::Checked;
-use super::store::{self, Cloud, Console, Gateway, Journal, TlsIdentity, Trust};
+use super::store::{self, Cloud, Console, Gateway, Journal, Members, TlsIdentity, Trust};
+use crate::sense::vision::card::{Card, Role, built_in};
 use crate::types::{BrokerAddress, CodeGrammars, Encoding, GatewayId, Span, StoreId, nearest, units};
 
 pub(super) const NAME_HELP: &str = "1 to 32 of a-z, 0-9 and -, such as \"hz-wulin-001\"";
@@ -223,6 +224,39 @@ pub(super) fn journal(raw: &RawJournal, checked: &mut Checked<'_>) -> Journal {
         max_size: max_size.unwrap_or(default.max_size),
         keep_confirmed: keep_confirmed.unwrap_or(default.keep_confirmed),
     }
+}
+
+/// `[members]`. A list for which the network is not good enough is refused.
+pub(super) fn members(raw: &RawMembers, at: &Span, checked: &mut Checked<'_>) -> Members {
+    let key_file = raw.key_file.as_ref().map(|path| checked.base.join(path.get_ref()));
+    if let Some(path) = raw.key_file.as_ref().filter(|path| path.get_ref().is_empty()) {
+        checked.error(
+            path.span(),
+            "invalid-value",
+            "`key_file` is empty",
+            "name a file; it is made when it is not there",
+        );
+    }
+    let (at_most, at) = match &raw.at_most {
+        Some(at_most) => (*at_most.get_ref() as usize, at_most.span()),
+        None => (store::MEMBERS_AT_MOST, at.clone()),
+    };
+    let cards = built_in().unwrap_or_default();
+    let card = cards.iter().find(|card| card.role == Role::Embedder);
+    let allowed = card.map_or(0, Card::members_at_most);
+    if at_most == 0 {
+        checked.error(at, "out-of-range", "`at_most` is 0", "leave [members] out: nobody is enrolled then");
+    } else if at_most > allowed {
+        let one_in = card.and_then(|card| card.thresholds.false_accepts.last()).map_or(1, |rate| rate.one_in);
+        let wrong = 100.0 * (1.0 - (1.0 - 1.0 / f64::from(one_in)).powf(at_most as f64));
+        let name = card.map_or("the network", |card| card.name.as_str());
+        let message = format!(
+            "`at_most` is {at_most}: {name} takes one stranger in {one_in} for a member, so that with {at_most} members \
+             up to {wrong:.0} of 100 strangers would be called by somebody's name"
+        );
+        checked.error(at, "out-of-range", message, format!("at most {allowed}: one stranger in a hundred"));
+    }
+    Members { key_file, at_most }
 }
 
 /// `[codes]`.

@@ -34,6 +34,11 @@ pub const DATA_DIR: &str = "data";
 /// Where the networks are when `[gateway]` does not say, in its `data_dir`.
 pub const MODELS_DIR: &str = "models";
 
+/// Members who may be enrolled when `[members]` does not say.
+pub const MEMBERS_AT_MOST: usize = 30;
+/// Where the key of their templates is when `[members]` does not say, in `data_dir`.
+pub const MEMBERS_KEY_FILE: &str = "members.key";
+
 /// A store as its configuration describes it.
 #[derive(Debug)]
 pub struct Store {
@@ -49,6 +54,8 @@ pub struct Store {
     pub console: Option<Console>,
     /// Bounds of the journal.
     pub journal: Journal,
+    /// Members may be recognised; `None`: nobody is enrolled, nobody is recognised.
+    pub members: Option<Members>,
     /// The chain's own code grammars.
     pub codes: CodeGrammars,
     /// The devices, in the order of the file.
@@ -138,6 +145,15 @@ pub struct Journal {
     pub max_size: u64,
     /// How long confirmed events stay for local readers.
     pub keep_confirmed: Duration,
+}
+
+/// `[members]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Members {
+    /// The key that templates are sealed with; `None`: a file in `data_dir`.
+    pub key_file: Option<PathBuf>,
+    /// Members, at most.
+    pub at_most: usize,
 }
 
 impl Default for Journal {

@@ -298,8 +298,8 @@ fn enrol(library: &Library, folder: &Path) -> Result<(Option<Recognition>, Vec<S
             Err(error) => eprintln!("smartstore: {}: not enrolled: {error}", file.display()),
         }
     }
-    let strictest = card.thresholds.false_accepts.last().map_or(1.0, |strictest| strictest.similarity);
-    let settings = MatchSettings { similarity: strictest, margin: MARGIN };
+    let similarity = card.similarity_for(gallery.len()).unwrap_or(1.0);
+    let settings = MatchSettings { similarity, margin: MARGIN };
     let embedder = Embedder::load(&bytes).map_err(|error| failed(&error))?;
     let recognition = Recognition::new(embedder, Arc::new(gallery), settings);
     Ok((Some(recognition), members.into_values().collect()))

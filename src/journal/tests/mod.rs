@@ -1,6 +1,7 @@
 //! The journal as its callers see it.
 
 mod faults;
+mod forget;
 mod form;
 mod model;
 mod space;

@@ -127,7 +127,7 @@ pub struct Thresholds {
     pub score: Option<f32>,
     /// Detector: of two faces that overlap more, the better stays.
     pub overlap: Option<f32>,
-    /// Embedder: false accepts per comparison of two different people, at a similarity. The rarest last.
+    /// Embedder: false accepts per comparison of two different people, at rising similarities: the rarest last.
     #[serde(default)]
     pub false_accepts: Vec<FalseAccepts>,
 }
@@ -192,7 +192,26 @@ pub fn built_in() -> std::result::Result<Vec<Card>, BuiltInError> {
     BUILT_IN.into_iter().map(|(name, text)| Card::read(text).map_err(|source| BuiltInError { name, source })).collect()
 }
 
+/// A stranger may be taken for somebody of the whole list once in so many comparisons with it.
+const STRANGERS: u32 = 100;
+
 impl Card {
+    /// The least similarity at which a stranger is taken for anybody of `members` at most once in a hundred comparisons
+    /// with all of them; the strictest that was measured, if there is none. Nothing of a card that is no embedder's.
+    #[must_use]
+    pub fn similarity_for(&self, members: usize) -> Option<f32> {
+        let rates = &self.thresholds.false_accepts;
+        let enough = rates.iter().find(|rate| u64::from(rate.one_in) >= members as u64 * u64::from(STRANGERS));
+        enough.or(rates.last()).map(|rate| rate.similarity)
+    }
+
+    /// How many members the rarest false accept that was measured allows.
+    #[must_use]
+    pub fn members_at_most(&self) -> usize {
+        let rarest = self.thresholds.false_accepts.iter().map(|rate| rate.one_in).max().unwrap_or(0);
+        (rarest / STRANGERS) as usize
+    }
+
     /// Reads a card.
     ///
     /// # Errors

@@ -54,6 +54,12 @@ impl Gallery {
         }
     }
 
+    /// The template of a row.
+    #[must_use]
+    pub fn template(&self, row: usize) -> Option<&Embedding> {
+        self.exact.get(row)
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

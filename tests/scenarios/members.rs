@@ -1,0 +1,228 @@
+//! Members with a real daemon, the real networks and real photographs: enrolled by the cloud's command, kept over a
+//! kill, at rest only sealed, and forgotten so that no file holds them. Without networks or photographs a test says so
+//! and is skipped.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use smartstore::sense::vision::yunet::{InputSize, Thresholds};
+use smartstore::sense::vision::{Detector, Embedder, picture};
+
+use super::broker::Mosquitto;
+use super::daemon::Shop;
+use super::subscriber::{Subscriber, publish};
+use super::wait_until;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const COMMANDS: &str = "smartstore/v1/hz-wulin-001/gw-1/commands";
+const MEMBER: &str = "M00012345";
+const FOREVER: &str = "2099-01-01T00:00:00Z";
+
+fn models() -> Option<PathBuf> {
+    let folder = std::env::var_os("SMARTSTORE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
+    let there = folder.join("yunet-2023mar.onnx").is_file() && folder.join("sface-2021dec.onnx").is_file();
+    if !there {
+        eprintln!("SKIPPED: no networks in {}; fetch them with `smartstore models fetch`", folder.display());
+    }
+    there.then_some(std::path::absolute(folder).unwrap())
+}
+
+fn photograph(name: &str) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("SMARTSTORE_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+    let file = folder.join("faces/lfw-dev").join(name);
+    let read = std::fs::read(&file).ok();
+    if read.is_none() {
+        eprintln!("SKIPPED: no photograph {}; set SMARTSTORE_DATA", file.display());
+    }
+    read
+}
+
+/// A web server that gives what stands under a path, and 404 for the rest.
+fn serving(files: Vec<(&'static str, Vec<u8>)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for line in listener.incoming() {
+            let mut line = line.unwrap();
+            let mut asked = [0; 2048];
+            let length = line.read(&mut asked).unwrap_or(0);
+            let path = String::from_utf8_lossy(&asked[..length]).split(' ').nth(1).unwrap_or_default().to_owned();
+            let body = files.iter().find(|(name, _)| path == format!("/{name}")).map(|(_, body)| body);
+            let head = match body {
+                Some(body) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len()),
+                None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+            };
+            let _ = line.write_all(head.as_bytes()).and_then(|()| line.write_all(body.map_or(&[], Vec::as_slice)));
+        }
+    });
+    format!("http://{address}")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A shop that may enrol two members.
+struct Club {
+    shop: Shop,
+    subscriber: Subscriber,
+    broker: Mosquitto,
+    web: String,
+    asked: u32,
+    _folder: tempfile::TempDir,
+}
+
+impl Club {
+    fn open(models: &Path, files: Vec<(&'static str, Vec<u8>)>) -> Self {
+        let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let broker = Mosquitto::started(folder.path());
+        let subscriber = Subscriber::started(broker.port());
+        let mut shop = Shop::new(home, "scanner/generic-serial", Some(&broker.url()));
+        let place = format!("data_dir = \"data\"\nmodels_dir = \"{}\"", models.display());
+        shop.reconfigure("data_dir = \"data\"", &place);
+        shop.reconfigure("[console]", "[members]\nat_most = 2\n\n[codes]\nmember = \"^M[0-9]{8}$\"\n\n[console]");
+        shop.start();
+        shop.wait_held();
+        Self { shop, subscriber, broker, web: serving(files), asked: 0, _folder: folder }
+    }
+
+    /// How a command ended: its word and its reason.
+    fn ask(&mut self, action: &str, args: &Value) -> (String, String) {
+        self.asked += 1;
+        let id = format!("c-{}", self.asked);
+        let command = json!({ "id": id, "action": action, "args": args, "not_after": FOREVER });
+        publish(self.broker.port(), COMMANDS, &command.to_string());
+        let end = || {
+            self.subscriber.look(|got| {
+                let mut ends = got.of_type("command.ended.v1");
+                let end = ends.find(|event| event["data"]["command"] == *id)?["data"].clone();
+                let word = |key: &str| end[key].as_str().unwrap_or_default().to_owned();
+                Some((word("ended"), word("reason")))
+            })
+        };
+        wait_until(&format!("the end of {action} {args}"), PATIENCE, || end().is_some());
+        end().unwrap()
+    }
+
+    fn enrolment(&self, member: &str, file: &str, picture: &[u8], expires: &str) -> Value {
+        json!({
+            "member": member, "consent": format!("consent-of-{member}"), "purpose": "greeting", "expires": expires,
+            "image": { "url": format!("{}/{file}", self.web), "sha256": sha256(picture) },
+        })
+    }
+
+    fn enrol(&mut self, member: &str, file: &str, picture: &[u8]) -> (String, String) {
+        let args = self.enrolment(member, file, picture, FOREVER);
+        self.ask("member.enrol", &args)
+    }
+
+    fn key(&self) -> Vec<u8> {
+        std::fs::read(self.shop.data().join("members.key")).unwrap()[25..].to_vec()
+    }
+
+    /// In which files of the gateway something stands.
+    fn files_with(&self, what: &[u8]) -> Vec<String> {
+        let entries = std::fs::read_dir(self.shop.data()).unwrap().map(|entry| entry.unwrap().path());
+        let files = entries.filter(|path| path.is_file()).map(|path| (path.display().to_string(), std::fs::read(path)));
+        let found = files.filter(|(_, bytes)| {
+            bytes.as_ref().is_ok_and(|bytes| bytes.windows(what.len()).any(|window| window == what))
+        });
+        found.map(|(name, _)| name).collect()
+    }
+}
+
+fn word(ended: &str, reason: &str) -> (String, String) {
+    (ended.to_owned(), reason.to_owned())
+}
+
+/// The template of a picture, as bytes, by the same networks.
+fn template(models: &Path, encoded: &[u8]) -> Vec<u8> {
+    let network = |name: &str| std::fs::read(models.join(name)).unwrap();
+    let (size, thresholds) = (InputSize { width: 640, height: 640 }, Thresholds { score: 0.6, overlap: 0.3 });
+    let mut detector = Detector::load(&network("yunet-2023mar.onnx"), size, thresholds).unwrap();
+    let mut embedder = Embedder::load(&network("sface-2021dec.onnx")).unwrap();
+    let frame = picture::decode(encoded).unwrap();
+    let mut faces = detector.faces(&frame).unwrap();
+    faces.sort_by(|one, other| (other.place.w * other.place.h).total_cmp(&(one.place.w * one.place.h)));
+    let embedding = embedder.embed(&frame, &faces[0]).unwrap().unwrap();
+    embedding.values().iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[test]
+fn a_member_is_enrolled_by_consent_survives_a_kill_and_is_forgotten_without_a_trace() {
+    let (Some(models), Some(one), Some(other)) =
+        (models(), photograph("Abdullah_Gul_0013.jpg"), photograph("Aaron_Guiel_0001.jpg"))
+    else {
+        return;
+    };
+    let likeness = template(&models, &one);
+    let mut club = Club::open(&models, vec![("one.jpg", one.clone()), ("other.jpg", other.clone())]);
+    assert_eq!(club.enrol(MEMBER, "one.jpg", &one), word("done", ""));
+    club.shop.line.write(format!("{MEMBER}\r").as_bytes());
+    club.subscriber.wait_for(MEMBER, PATIENCE);
+    assert_eq!(club.enrol("M00012346", "other.jpg", &other), word("done", ""));
+    assert_eq!(club.enrol("M00012347", "other.jpg", &other), word("refused", "gallery-full"));
+    assert!(!club.files_with(MEMBER.as_bytes()).is_empty(), "their scan is in the journal: the search finds things");
+    for at in (0..likeness.len() - 16).step_by(16) {
+        assert_eq!(club.files_with(&likeness[at..at + 16]), Vec::<String>::new(), "a piece of a template in the clear");
+    }
+
+    club.shop.kill();
+    club.shop.start();
+    assert_eq!(club.enrol("M00012347", "other.jpg", &other), word("refused", "gallery-full"), "both are known still");
+    let key = club.key();
+    assert_eq!(club.ask("member.forget", &json!({ "member": MEMBER })), word("done", ""));
+    assert_eq!(club.files_with(MEMBER.as_bytes()), Vec::<String>::new());
+    assert_eq!(club.files_with(b"consent-of-M00012345"), Vec::<String>::new());
+    wait_until("the key before is overwritten", PATIENCE, || club.files_with(&key[4..36]).is_empty());
+    assert_eq!(club.ask("member.forget", &json!({ "member": MEMBER })), word("done", ""), "once more does no harm");
+    assert_eq!(club.enrol("M00012347", "other.jpg", &other), word("done", ""), "there is room again");
+    assert!(!club.shop.whole_log().contains(MEMBER), "nobody is named in the log");
+    let verified = club.shop.tool(&["journal", "verify"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    club.shop.stop();
+    let received = club.subscriber.received();
+    assert_eq!((received.problems.clone(), received.numbering_problems()), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn what_is_no_picture_of_one_person_with_a_consent_is_refused_with_its_reason() {
+    let (Some(models), Some(one)) = (models(), photograph("Abdullah_Gul_0013.jpg")) else { return };
+    let cut = one[..one.len() / 2].to_vec();
+    let mut grey = Vec::new();
+    let pixels = vec![120_u8; 300 * 200 * 3];
+    let encoder = image::codecs::png::PngEncoder::new(&mut grey);
+    image::ImageEncoder::write_image(encoder, &pixels, 300, 200, image::ExtendedColorType::Rgb8).unwrap();
+    let files = vec![("one.jpg", one.clone()), ("cut.jpg", cut.clone()), ("grey.png", grey.clone())];
+    let mut club = Club::open(&models, files);
+    assert_eq!(club.enrol(MEMBER, "one.jpg", &grey), word("refused", "picture-digest"));
+    assert_eq!(club.enrol(MEMBER, "cut.jpg", &cut).0, "refused");
+    assert_eq!(club.enrol(MEMBER, "grey.png", &grey), word("refused", "no-face"));
+    assert_eq!(club.enrol(MEMBER, "nowhere.jpg", &one), word("failed", "picture-unreachable"));
+    let expired = club.enrolment(MEMBER, "one.jpg", &one, "2026-01-01T00:00:00Z");
+    assert_eq!(club.ask("member.enrol", &expired), word("refused", "consent-expired"));
+    let mut inline = club.enrolment(MEMBER, "one.jpg", &one, FOREVER);
+    inline["image"] = json!({ "data": "aGVsbG8=" });
+    assert_eq!(club.ask("member.enrol", &inline), word("refused", "bad-args"));
+    assert!(!club.shop.data().join("members.key").exists(), "nobody was enrolled");
+}
+
+#[test]
+fn a_consent_ends_by_itself_without_the_cloud() {
+    let (Some(models), Some(one)) = (models(), photograph("Abdullah_Gul_0013.jpg")) else { return };
+    let mut club = Club::open(&models, vec![("one.jpg", one.clone())]);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(20);
+    let args = club.enrolment(MEMBER, "one.jpg", &one, &soon.to_string());
+    assert_eq!(club.ask("member.enrol", &args), word("done", ""));
+    let key = club.key();
+    drop(std::mem::replace(&mut club.subscriber, Subscriber::started(club.broker.port())));
+    club.broker.stop();
+    wait_until("the key that the template was sealed with is gone", PATIENCE, || {
+        club.files_with(&key[4..36]).is_empty()
+    });
+    assert!(jiff::Timestamp::now() >= soon, "not before its time");
+}
