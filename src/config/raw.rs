@@ -134,7 +134,8 @@ pub(super) struct RawJournal {
     pub(super) keep_confirmed: Text,
 }
 
-/// Members who consent may be enrolled, and recognised by cameras whose settings say so. Without this section nobody is.
+/// Members who consent may be enrolled, and recognised by cameras whose settings say so. Without this section nobody
+/// is.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMembers {

@@ -251,8 +251,8 @@ pub(super) fn members(raw: &RawMembers, at: &Span, checked: &mut Checked<'_>) ->
         let wrong = 100.0 * (1.0 - (1.0 - 1.0 / f64::from(one_in)).powf(at_most as f64));
         let name = card.map_or("the network", |card| card.name.as_str());
         let message = format!(
-            "`at_most` is {at_most}: {name} takes one stranger in {one_in} for a member, so that with {at_most} members \
-             up to {wrong:.0} of 100 strangers would be called by somebody's name"
+            "`at_most` is {at_most}: {name} takes one stranger in {one_in} for a member, so that with {at_most} \
+             members up to {wrong:.0} of 100 strangers would be called by somebody's name"
         );
         checked.error(at, "out-of-range", message, format!("at most {allowed}: one stranger in a hundred"));
     }

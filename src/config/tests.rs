@@ -588,3 +588,23 @@ proptest! {
         }
     }
 }
+
+/// A list for which the network is not good enough is refused where it stands, in numbers.
+#[test]
+fn a_list_of_members_that_would_name_strangers_is_refused() {
+    let text = format!("{HEAD}[members]\nat_most = 5000\n");
+    let refused = load_text_here(&text).unwrap_err();
+    let [mistake] = &refused.diagnostics[..] else { panic!("{:?}", refused.diagnostics) };
+    assert_eq!(
+        (mistake.code, mistake.span.clone().map(|at| text[at].to_owned())),
+        ("out-of-range", Some("5000".into()))
+    );
+    // 1 - (1 - 1/190,000)^5,000, by hand.
+    assert!(mistake.message.contains("up to 3 of 100 strangers"), "{}", mistake.message);
+    assert!(mistake.help.contains("at most 1900"), "{}", mistake.help);
+
+    let store = load_text_here(&format!("{HEAD}[members]\n")).unwrap().store;
+    assert_eq!(store.members.as_ref().map(|members| members.at_most), Some(30));
+    assert!(store.members_key_file().ends_with("data/members.key"));
+    assert!(load_text_here(HEAD).unwrap().store.members.is_none(), "nobody is recognised unless somebody says so");
+}

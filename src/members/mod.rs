@@ -5,9 +5,9 @@
 //! member.forget, or a consent that ends ─▶ out of the list at once ─▶ out of the journal ─▶ everybody else sealed anew
 //! ```
 //!
-//! Templates are on disk only sealed, under a key that is in a file of its own and not in the journal. When somebody is
-//! taken out, the others are sealed under a new key and the old one is overwritten: what a copy of the journal, a log or
-//! a disk's spare blocks still hold of them can be read by nobody.
+//! Templates are on disk only sealed, under a key that is in a file of its own and not in the journal. When somebody
+//! is taken out, the others are sealed under a new key and the old one is overwritten: what a copy of the journal, a
+//! log or a disk's spare blocks still hold of them can be read by nobody.
 //!
 //! What is absent: a camera, a cloud. Cameras get the list of who may be recognised now, and nothing else.
 //!

@@ -1,5 +1,5 @@
-//! What is sealed of a member: version (1 byte), member and consent (length in 1 byte, text), purpose (length in 2 bytes,
-//! text), end of the consent (Unix milliseconds, 8 bytes), template (128 numbers of 4 bytes). Little-endian.
+//! What is sealed of a member: version (1 byte), member and consent (length in 1 byte, text), purpose (length in 2
+//! bytes, text), end of the consent (Unix milliseconds, 8 bytes), template (128 numbers of 4 bytes). Little-endian.
 
 use crate::sense::vision::Embedding;
 use crate::types::{ConsentId, MemberKey, Timestamp};

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use super::subscriber::{Subscriber, publish};
 use super::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 const COMMANDS: &str = "smartstore/v1/hz-wulin-001/gw-1/commands";
 const MEMBER: &str = "M00012345";
 const FOREVER: &str = "2099-01-01T00:00:00Z";
@@ -95,7 +96,6 @@ impl Club {
         self.asked += 1;
         let id = format!("c-{}", self.asked);
         let command = json!({ "id": id, "action": action, "args": args, "not_after": FOREVER });
-        publish(self.broker.port(), COMMANDS, &command.to_string());
         let end = || {
             self.subscriber.look(|got| {
                 let mut ends = got.of_type("command.ended.v1");
@@ -104,7 +104,16 @@ impl Club {
                 Some((word("ended"), word("reason")))
             })
         };
-        wait_until(&format!("the end of {action} {args}"), PATIENCE, || end().is_some());
+        // The gateway may not have subscribed yet. The same command again never acts again.
+        let mut asked = Instant::now();
+        publish(self.broker.port(), COMMANDS, &command.to_string());
+        wait_until(&format!("the end of {action} {args}"), PATIENCE, || {
+            if asked.elapsed() > ASK_AGAIN {
+                publish(self.broker.port(), COMMANDS, &command.to_string());
+                asked = Instant::now();
+            }
+            end().is_some()
+        });
         end().unwrap()
     }
 
@@ -176,7 +185,7 @@ fn a_member_is_enrolled_by_consent_survives_a_kill_and_is_forgotten_without_a_tr
     assert_eq!(club.enrol("M00012347", "other.jpg", &other), word("refused", "gallery-full"), "both are known still");
     let key = club.key();
     assert_eq!(club.ask("member.forget", &json!({ "member": MEMBER })), word("done", ""));
-    assert_eq!(club.files_with(MEMBER.as_bytes()), Vec::<String>::new());
+    wait_until("nobody is named in any file", PATIENCE, || club.files_with(MEMBER.as_bytes()).is_empty());
     assert_eq!(club.files_with(b"consent-of-M00012345"), Vec::<String>::new());
     wait_until("the key before is overwritten", PATIENCE, || club.files_with(&key[4..36]).is_empty());
     assert_eq!(club.ask("member.forget", &json!({ "member": MEMBER })), word("done", ""), "once more does no harm");
@@ -200,7 +209,7 @@ fn what_is_no_picture_of_one_person_with_a_consent_is_refused_with_its_reason() 
     let files = vec![("one.jpg", one.clone()), ("cut.jpg", cut.clone()), ("grey.png", grey.clone())];
     let mut club = Club::open(&models, files);
     assert_eq!(club.enrol(MEMBER, "one.jpg", &grey), word("refused", "picture-digest"));
-    assert_eq!(club.enrol(MEMBER, "cut.jpg", &cut).0, "refused");
+    assert_eq!(club.enrol(MEMBER, "cut.jpg", &cut), word("refused", "picture-unreadable"));
     assert_eq!(club.enrol(MEMBER, "grey.png", &grey), word("refused", "no-face"));
     assert_eq!(club.enrol(MEMBER, "nowhere.jpg", &one), word("failed", "picture-unreachable"));
     let expired = club.enrolment(MEMBER, "one.jpg", &one, "2026-01-01T00:00:00Z");

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::Frame;
 
@@ -19,6 +19,9 @@ pub enum PictureError {
     /// Neither JPEG nor PNG, by its first bytes.
     #[error("this is neither a JPEG nor a PNG")]
     UnknownFormat,
+    /// A JPEG whose last part is missing: the rest would be shown as grey.
+    #[error("the picture is cut off")]
+    CutOff,
     /// Broken inside, or cut off.
     #[error("the picture cannot be decoded")]
     Broken(#[source] ImageError),
@@ -38,8 +41,12 @@ pub enum PictureError {
 ///
 /// When it is not JPEG or PNG, is broken, or is too large; the size is known before anything is decoded.
 pub fn decode(bytes: &[u8]) -> Result<Frame, PictureError> {
+    let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
+    if format == ImageFormat::Jpeg && !ends(bytes) {
+        return Err(PictureError::CutOff);
+    }
     let mut reader = ImageReader::new(Cursor::new(bytes));
-    reader.set_format(image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?);
+    reader.set_format(format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(WORKING_BYTES + PIXELS * 8);
     reader.limits(limits);
@@ -54,6 +61,14 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, PictureError> {
     let rgb = picture.into_rgb8();
     let (width, height) = rgb.dimensions();
     Frame::new(width, height, rgb.into_raw()).map_err(|_| PictureError::TooLarge { width, height })
+}
+
+/// Whether a JPEG's last scan is followed by its end. Neither marker can stand in the data of a scan (ITU-T T.81, B.1.1.2
+/// and F.1.2.3); a thumbnail has markers of its own, before the last scan.
+fn ends(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
+    const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
+    bytes.windows(2).rev().find(|two| *two == END_OF_IMAGE || *two == START_OF_SCAN) == Some(&END_OF_IMAGE)
 }
 
 fn refusal(error: ImageError) -> PictureError {
@@ -103,6 +118,10 @@ mod tests {
     fn what_is_cut_off_or_no_picture_is_refused_and_nothing_panics() {
         let mut jpeg = Vec::new();
         JpegEncoder::new(&mut jpeg).write_image(&[90; 48 * 48 * 3], 48, 48, ExtendedColorType::Rgb8).unwrap();
+        for length in 4..jpeg.len() {
+            let cut = decode(&jpeg[..length]);
+            assert!(cut.is_err(), "{length} of {} bytes", jpeg.len());
+        }
         for whole in [&png(40, 30), &jpeg] {
             assert!(decode(whole).is_ok());
             for length in 0..whole.len() {
