@@ -31,9 +31,12 @@ mod levels;
 mod limits;
 mod links;
 mod listed;
+mod lodge;
 mod models;
 mod print;
 mod regress;
+mod rhythm;
+mod scans;
 mod settings;
 mod survey;
 #[cfg(test)]
