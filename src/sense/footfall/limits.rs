@@ -52,3 +52,5 @@ pub(super) const LODGERS: usize = 256;
 pub(super) const SCAN_US: i64 = 1_000_000;
 /// and the counter has run on by at most so much.
 pub(super) const SCAN_GAP: u16 = 24;
+/// Devices of one list that are not counted.
+pub(super) const LISTED: usize = 100_000;

@@ -15,6 +15,8 @@ use super::tracks::Track;
 
 /// Rows that only spoke weakly are not one if their rhythms speak against it as much as this.
 const UNLIKE: f64 = -0.5;
+/// Rows of one device whose rhythms are looked at.
+const BARE: usize = 3;
 /// A host whose model was never heard to send such requests has to be worth this much.
 const STRANGER: f64 = -1.5;
 
@@ -31,7 +33,8 @@ pub(super) fn lodge(
         .partition(|tracks| tracks.iter().any(|at| !all[*at as usize].full.is_empty()));
     let lodgers: Vec<Vec<u32>> = lodgers.into_iter().filter(|tracks| is_young[tracks[0] as usize]).collect();
     let lodgers = lodgers[lodgers.len().saturating_sub(LODGERS)..].to_vec();
-    let house = |tracks: Vec<u32>| House { whole: of_all(all, models, &tracks), bare: bare(all, &tracks), tracks };
+    let house =
+        |tracks: Vec<u32>| House { whole: of_all(all, models, &tracks), bare: bare(all, rhythms, &tracks), tracks };
     let mut stays: Vec<House> = hosts.into_iter().map(house).collect();
     let lodgers: Vec<House> = lodgers.into_iter().map(house).collect();
     let worth = |host: &House, lodger: &House| {
@@ -40,15 +43,16 @@ pub(super) fn lodge(
         Some(worth + alike(rhythms, host, lodger)).filter(|worth| *worth > least)
     };
     let mut linked = vec![None; all.len()];
-    let mut worths: Vec<Vec<Option<f64>>> =
-        lodgers.iter().map(|lodger| stays.iter().map(|host| worth(host, lodger)).collect()).collect();
+    let mut wishes: Vec<Wishes> =
+        lodgers.iter().map(|lodger| Wishes::new(&stays, |host| worth(host, lodger))).collect();
     let mut is_housed = vec![false; lodgers.len()];
-    while let Some((l, h)) = best(&worths) {
+    while let Some((l, h)) = strongest(&wishes) {
         take_in(all, models, &mut stays[h], &lodgers[l], &mut linked);
         is_housed[l] = true;
-        worths[l].iter_mut().for_each(|worth| *worth = None);
-        for (other, lodger) in lodgers.iter().enumerate().filter(|(other, _)| !is_housed[*other]) {
-            worths[other][h] = worth(&stays[h], lodger);
+        wishes[l] = Wishes::default();
+        let unhoused = lodgers.iter().zip(&mut wishes).zip(&is_housed).filter(|(_, is_housed)| !**is_housed);
+        for ((lodger, wishes), _) in unhoused {
+            wishes.change(h, worth(&stays[h], lodger));
         }
     }
     // Who found no host: as few devices as can be.
@@ -70,18 +74,43 @@ struct House {
     whole: Side,
     /// In the order of time.
     tracks: Vec<u32>,
-    /// A track of each row that only spoke weakly.
+    /// Tracks of its longest rows that only spoke weakly.
     bare: Vec<u32>,
 }
 
-/// The best pair of lodger and host.
-fn best(worths: &[Vec<Option<f64>>]) -> Option<(usize, usize)> {
-    let of_one = |(l, worths): (usize, &Vec<Option<f64>>)| {
-        let all = worths.iter().enumerate().filter_map(|(h, worth)| Some(((*worth)?, l, h))).collect::<Vec<_>>();
-        all.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))
-    };
-    let best = worths.iter().enumerate().filter_map(of_one).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, l, h)| (l, h))
+/// What each host is worth to a lodger, and which is the best.
+#[derive(Default)]
+struct Wishes {
+    worths: Vec<Option<f64>>,
+    best: Option<(f64, usize)>,
+}
+
+impl Wishes {
+    fn new(hosts: &[House], worth: impl Fn(&House) -> Option<f64>) -> Self {
+        let worths: Vec<Option<f64>> = hosts.iter().map(worth).collect();
+        Self { best: most(&worths), worths }
+    }
+
+    /// A host has taken somebody in.
+    fn change(&mut self, host: usize, worth: Option<f64>) {
+        self.worths[host] = worth;
+        match (self.best, worth) {
+            (Some((_, best)), _) if best == host => self.best = most(&self.worths),
+            (best, Some(worth)) if best.is_none_or(|(most, _)| worth > most) => self.best = Some((worth, host)),
+            _ => {}
+        }
+    }
+}
+
+fn most(worths: &[Option<f64>]) -> Option<(f64, usize)> {
+    let all = worths.iter().enumerate().filter_map(|(at, worth)| Some(((*worth)?, at)));
+    all.max_by(|a, b| a.0.total_cmp(&b.0))
+}
+
+/// The lodger whose best host is worth the most, and that host.
+fn strongest(wishes: &[Wishes]) -> Option<(usize, usize)> {
+    let all = wishes.iter().enumerate().filter_map(|(l, wishes)| wishes.best.map(|(worth, h)| (worth, l, h)));
+    all.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, l, h)| (l, h))
 }
 
 /// What the rhythms say for a lodger's being of a host: it may have several, of which one has to fit.
@@ -90,10 +119,18 @@ fn alike(rhythms: &Rhythms, host: &House, lodger: &House) -> f64 {
     pairs.max_by(f64::total_cmp).unwrap_or(0.0)
 }
 
-/// One track of each run of tracks that only spoke weakly.
-fn bare(all: &[Track], tracks: &[u32]) -> Vec<u32> {
-    let runs = tracks.chunk_by(|a, b| all[*a as usize].full.is_empty() == all[*b as usize].full.is_empty());
-    runs.map(|run| run[0]).filter(|at| all[*at as usize].full.is_empty()).collect()
+/// One track of each of the rows with the most steps that only spoke weakly.
+fn bare(all: &[Track], rhythms: &Rhythms, tracks: &[u32]) -> Vec<u32> {
+    let bare = tracks.iter().copied().filter(|at| all[*at as usize].full.is_empty());
+    let mut rows: Vec<(std::cmp::Reverse<u32>, u32, u32)> = bare
+        .map(|at| {
+            let (row, steps) = rhythms.row(at);
+            (std::cmp::Reverse(steps), row, at)
+        })
+        .collect();
+    rows.sort_unstable();
+    rows.dedup_by_key(|(_, row, _)| *row);
+    rows.iter().take(BARE).map(|(.., at)| *at).collect()
 }
 
 /// The tracks of each device, in the order of time, without what is lodged anew.
@@ -120,6 +157,7 @@ fn take_in(all: &[Track], models: &Models, host: &mut House, lodger: &House, lin
     host.tracks.extend(&lodger.tracks);
     host.tracks.sort_by_key(|at| all[*at as usize].first_us);
     host.bare.extend(&lodger.bare);
+    host.bare.truncate(2 * BARE);
 }
 
 /// What all tracks of a device have shown.

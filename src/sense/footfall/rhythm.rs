@@ -139,6 +139,14 @@ impl Rhythms {
         (here / usual).ln().clamp(RANGE.0, RANGE.1)
     }
 
+    /// The row of a track, and how many steps it takes.
+    pub(super) fn row(&self, at: u32) -> (u32, u32) {
+        let row = self.of[at as usize];
+        let steps: f32 = self.rows[row as usize].cells.iter().map(|(_, count)| count).sum();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+        (row, steps as u32)
+    }
+
     /// How much more alike the rhythms of two tracks' rows are than those of any two, as a logarithm; `None` if one has
     /// none.
     pub(super) fn alike(&self, one: u32, other: u32) -> Option<f64> {
