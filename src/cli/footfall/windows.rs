@@ -67,7 +67,8 @@ fn next(lines: &mut impl BufRead, line: &mut Vec<u8>) -> anyhow::Result<bool> {
     Ok(read > 0)
 }
 
-/// Of which sensor a line's window is, its start and what it heard; `None` for what is no complete window of the length.
+/// Of which sensor a line's window is, its start and what it heard; `None` for what is no complete window of the
+/// length.
 fn window(line: &[u8], length_us: i64) -> anyhow::Result<Option<(String, i64, Features)>> {
     if line.trim_ascii().is_empty() {
         return Ok(None);

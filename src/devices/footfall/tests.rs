@@ -79,8 +79,8 @@ impl World {
     }
 }
 
-/// Runs a sensor beside a story, and sees that it ends when it is told to.
-async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl AsyncFnOnce(&mut World)) {
+/// Runs a sensor beside a story, and sees that it ends when it is told to; what is around it then.
+async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl AsyncFnOnce(&mut World)) -> World {
     let device = configure(KINDS, profile, endpoint, settings).unwrap();
     let clock = Clock::manual(Timestamp::from_unix_ms(NOW_MS), 1);
     let (conditions, metrics, board) = (Conditions::new(clock.clone()), Metrics::default(), Board::default());
@@ -97,6 +97,7 @@ async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl Async
     let both = async { tokio::join!(device.run(&mut port), told) };
     let (ended, ()) = tokio::time::timeout(BOUND * 2, both).await.expect("the sensor ends when it is told to");
     ended.unwrap();
+    world
 }
 
 fn line(number: u8, rssi: i8) -> String {
@@ -391,31 +392,15 @@ async fn what_a_stop_interrupts_is_said_and_not_called_complete() {
     let tty = folder.path().join("tty");
     let mut far = plug(&tty);
     let profile = TZ001_TEXT.replace("[\"1min\", \"10min\", \"60min\"]", "[\"1min\", \"60min\"]");
-    let device = configure(KINDS, &profile, &format!("serial:{}", tty.display()), "").unwrap();
-    let clock = Clock::manual(Timestamp::from_unix_ms(NOW_MS), 1);
-    let (conditions, metrics, board) = (Conditions::new(clock.clone()), Metrics::default(), Board::default());
-    let scope = DeviceScope::new(device.id().clone(), clock.clone(), conditions, metrics.clone(), board.clone());
-    board.add(device.id().clone(), "footfall/test".to_owned());
-    let stop = CancellationToken::new();
-    let (mut port, mut ends) = port(scope, clock.clone(), stop.clone());
-    let story = async {
-        let mut waited = Duration::ZERO;
-        while metrics.read(device.id(), Tally::FramesGood) < 1 {
-            assert!(waited < BOUND, "a line is heard");
-            if board.state(device.id()) == Some(DeviceState::Running) {
-                far.say(line(1, -60).as_bytes());
-            }
-            clock.pass(Duration::from_millis(20));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            waited += Duration::from_millis(20);
-        }
-        stop.cancel();
-    };
-    let (ended, ()) = tokio::time::timeout(BOUND, async { tokio::join!(device.run(&mut port), story) }).await.unwrap();
-    ended.unwrap();
+    let mut world = beside(&profile, &format!("serial:{}", tty.display()), "", async |world: &mut World| {
+        world.until_running().await;
+        far.say(line(1, -60).as_bytes());
+        world.until_counted(Tally::FramesGood, 1).await;
+    })
+    .await;
     let mut lengths = Vec::new();
     for _ in 0..2 {
-        let Observation::Footfall(window) = said(&mut ends).await else { panic!("a window") };
+        let Observation::Footfall(window) = said(&mut world.ends).await else { panic!("a window") };
         assert_eq!((window.devices, window.complete), (1, false), "{window:?}");
         lengths.push(window.end.since(window.start).as_secs());
     }
