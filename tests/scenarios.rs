@@ -20,6 +20,9 @@
 mod broker;
 #[path = "scenarios/bundle.rs"]
 mod bundle;
+#[cfg(feature = "device-camera")]
+#[path = "scenarios/camera.rs"]
+mod camera;
 #[path = "scenarios/cloud.rs"]
 mod cloud;
 #[path = "scenarios/cloud_configuration.rs"]

@@ -65,7 +65,7 @@ pub(super) fn described(store: &mut config::Store) -> BTreeMap<DeviceId, Describ
         let config::ConfiguredDevice { device, profile, profile_text, settings } = configured;
         let at_camera = |station: &&config::Station| station.roles.get(&config::Role::Camera) == Some(device.id());
         let station = store.stations.iter().find(at_camera).map(|station| station.id.clone());
-        let endpoint = device.endpoint();
+        let endpoint = device.endpoint().exact();
         let made_of = format!("{profile}\n{profile_text}\n{endpoint}\n{settings}\n{codes}\n{station:?}");
         (device.id().clone(), Described { device: Arc::from(device), profile, station, made_of })
     });

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use rustix::fs::{Access, access, statvfs};
 use serde::{Deserialize, Serialize};
 
-use super::bundle;
 use super::exit::{Chain, Exit, answer, tell};
 use super::until_told::{Told, until_told};
+use super::{bundle, cameras};
 use crate::app::uplink_settings;
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Store};
@@ -81,7 +81,13 @@ pub(super) struct Finding {
     help: String,
 }
 
-fn finding(check: &'static str, target: impl Into<String>, result: Verdict, message: &str, help: &str) -> Finding {
+pub(super) fn finding(
+    check: &'static str,
+    target: impl Into<String>,
+    result: Verdict,
+    message: &str,
+    help: &str,
+) -> Finding {
     Finding { check, target: target.into(), result, message: message.to_owned(), help: help.to_owned() }
 }
 
@@ -145,6 +151,9 @@ async fn examine(store: &Store) -> Vec<Finding> {
     let mut findings =
         vec![writable(data_dir), room(data_dir, store.journal.max_size), journal(data_dir), clock(store)];
     findings.extend(store.devices.iter().filter_map(|device| endpoint(device.id().as_str(), device.endpoint())));
+    if store.devices.iter().any(|device| cameras::is_camera(device.endpoint())) {
+        findings.extend(cameras::networks(&store.gateway.models_dir));
+    }
     if let Some(cloud) = &store.cloud {
         findings.push(broker(store, cloud).await);
         findings.extend(certificates(store, cloud).await);
@@ -276,8 +285,11 @@ fn clock(store: &Store) -> Finding {
 /// Whether the endpoint's node is there and may be used, and who holds it. `None`: it has no node.
 fn endpoint(device: &str, endpoint: &Endpoint) -> Option<Finding> {
     let target = format!("{device} at {endpoint}");
+    if let Some(finding) = cameras::camera(&target, endpoint) {
+        return Some(finding);
+    }
     let path = match endpoint {
-        Endpoint::Serial(path) | Endpoint::Evdev(path) | Endpoint::V4l2(path) => path,
+        Endpoint::Serial(path) | Endpoint::Evdev(path) => path,
         Endpoint::Wifi(name) => return Some(radio(name, target)),
         _ => return None,
     };

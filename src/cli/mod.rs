@@ -15,6 +15,7 @@ macro_rules! say {
 #[cfg(feature = "sim")]
 mod bench;
 mod bundle;
+mod cameras;
 mod check;
 mod coupon;
 #[cfg(feature = "sim")]
@@ -28,6 +29,8 @@ mod footfall;
 mod journal;
 #[cfg(feature = "onnx")]
 mod models;
+#[cfg(feature = "onnx")]
+mod network_times;
 mod place;
 mod run;
 mod sale;

@@ -1,9 +1,12 @@
-//! `smartstore models`: networks by their cards: list, fetch, verify.
+//! `smartstore models`: networks by their cards: list, fetch, verify, time.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde::Serialize;
+
 use super::exit::{Exit, tell};
+use super::network_times::{Times, TimesError, times};
 use super::weights::{self, Library, State};
 
 /// Arguments of `models`.
@@ -31,6 +34,17 @@ enum What {
         #[command(flatten)]
         place: ModelsArgs,
     },
+    /// Load every network and run it on one thread: how long it takes on this machine.
+    Bench {
+        #[command(flatten)]
+        place: ModelsArgs,
+        /// Runs of each network.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(5..=100_000))]
+        runs: u32,
+        /// Answer as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Where cards and networks are.
@@ -57,6 +71,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         What::List { place } => place.open().map(|library| list(&library)),
         What::Fetch { place } => place.open().and_then(|library| fetch(&library)),
         What::Verify { place } => place.open().and_then(|library| verify(&library)),
+        What::Bench { place, runs, json } => place.open().and_then(|library| bench(&library, *runs, *json)),
     };
     done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
@@ -105,6 +120,31 @@ fn verify(library: &Library) -> Result<(), Exit> {
         say!("{}: {}", card.name, state.words());
     }
     if right { Ok(()) } else { Err(Exit::Failed) }
+}
+
+#[derive(Serialize)]
+struct Measured<'a> {
+    name: &'a str,
+    role: &'static str,
+    #[serde(flatten)]
+    times: Times,
+}
+
+fn bench(library: &Library, runs: u32, json: bool) -> Result<(), Exit> {
+    for card in library.cards() {
+        let (name, role) = (card.name.as_str(), card.role);
+        let times = times(library, role, runs).map_err(|error| {
+            tell(&error);
+            if matches!(error, TimesError::Weights(_)) { Exit::Unavailable } else { Exit::Failed }
+        })?;
+        let Times { load_ms, p50_ms, p99_ms, .. } = times;
+        let line = serde_json::to_string(&Measured { name, role: role.name(), times });
+        match line.ok().filter(|_| json) {
+            Some(line) => say!("{line}"),
+            None => say!("{name}: loaded in {load_ms:.0} ms; {runs} runs, p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms"),
+        }
+    }
+    Ok(())
 }
 
 fn shown(path: &Path) -> std::path::Display<'_> {

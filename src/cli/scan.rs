@@ -43,7 +43,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     if found.is_empty() {
         eprintln!(
-            "No serial port, keyboard or WiFi interface was found. Is the cable in, and may this user read /dev?"
+            "No serial port, keyboard, camera or WiFi interface was found. Is the cable in, and may this user read \
+             /dev?"
         );
     }
     for (number, device) in (1..).zip(&found) {
@@ -65,7 +66,13 @@ fn find() -> std::io::Result<Vec<Found>> {
         description: Some(keyboard.name),
         suggested_profile: "scanner/hid-keyboard",
     });
-    Ok(serial.chain(keyboards).chain(radios()?).collect())
+    let cameras = transport::cameras().into_iter().map(|camera| Found {
+        kind: "camera",
+        endpoint: format!("v4l2:{}", camera.path.display()),
+        description: Some(camera.card),
+        suggested_profile: "camera/v4l2",
+    });
+    Ok(serial.chain(keyboards).chain(cameras).chain(radios()?).collect())
 }
 
 /// WiFi interfaces whose radio can monitor, as far as its driver says.
@@ -97,6 +104,7 @@ fn stanza(number: usize, found: &Found) -> String {
     let description = found.description.as_deref().unwrap_or("no description");
     let hint = match found.kind {
         "radio" => "it counts passers-by and carries no network then",
+        "camera" => "it counts faces; nobody is recognised unless its settings say so",
         "keyboard" => "a keyboard: use it only if it is the scanner",
         _ => "choose the profile of what is plugged in here",
     };

@@ -115,12 +115,12 @@ fn distinct_endpoints(devices: &[Read<'_>], checked: &mut Checked<'_>) {
         if endpoint == Endpoint::Screen {
             continue;
         }
-        let line = resolved(absolute(endpoint, checked.base));
+        let line = resolved(absolute(endpoint.clone(), checked.base));
         match seen.get(&line) {
             Some(first) => {
                 let help =
                     format!("the first one is in line {}: each device has a line of its own", checked.line(first));
-                let message = format!("a second device at {}", text.get_ref());
+                let message = format!("a second device at {endpoint}");
                 checked.error(text.span(), "duplicate-endpoint", message, help);
             }
             None => {

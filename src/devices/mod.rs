@@ -1,5 +1,7 @@
 //! The catalogue of device kinds, and nothing else. A new kind is a new folder and a line here.
 
+#[cfg(feature = "device-camera")]
+pub(crate) mod camera;
 #[cfg(feature = "device-footfall")]
 mod footfall;
 #[cfg(feature = "device-scanner")]
@@ -11,6 +13,14 @@ use crate::device::DeviceKind;
 
 /// Every kind of device this build can drive.
 pub static CATALOGUE: &[&dyn DeviceKind] = &[
+    #[cfg(feature = "device-camera")]
+    &camera::V4L2,
+    #[cfg(feature = "device-camera")]
+    &camera::RTSP,
+    #[cfg(feature = "device-camera")]
+    &camera::MJPEG,
+    #[cfg(feature = "device-camera")]
+    &camera::FRAMES,
     #[cfg(feature = "device-footfall")]
     &footfall::MONITOR,
     #[cfg(feature = "device-footfall")]

@@ -4,6 +4,8 @@
 //! make it misbehave are turned from outside. Simulators share the wire layer with the drivers and nothing else.
 
 pub mod broker;
+pub mod camera;
+mod dice;
 pub mod probe;
 pub mod pty;
 pub mod scanner;

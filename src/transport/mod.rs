@@ -1,4 +1,5 @@
-//! Lines to devices: serial ports, input devices, monitor interfaces; files of networks. Bytes only, no meaning.
+//! Lines to devices: serial ports, input devices, monitor interfaces, cameras; files of networks. Bytes only, no
+//! meaning.
 //!
 //! Reading and writing go through the raw descriptor with `O_NONBLOCK` under tokio, because the serial port crate's
 //! own blocking `write` hangs for ever on a line whose other end does not read (measured: a 4096-byte write with a
@@ -6,6 +7,8 @@
 //!
 //! What is absent: no protocol, no device, no retry. A line that fails stays failed; whoever holds it opens it anew.
 
+#[cfg(feature = "device-camera")]
+mod body;
 mod descriptor;
 mod evdev;
 mod http;
@@ -13,10 +16,15 @@ mod interface;
 mod network_file;
 mod packet;
 mod radio;
+#[cfg(feature = "device-camera")]
+mod rtsp;
 mod tap;
 mod tty;
+mod v4l2;
 mod wait;
 
+#[cfg(feature = "device-camera")]
+pub use body::{HttpBody, Login, http_body};
 pub use descriptor::Line;
 pub use evdev::{Keyboard, keyboards, open_keyboard};
 pub use http::{FetchError, failed, fetch, http_client};
@@ -24,6 +32,9 @@ pub use interface::MonitorLink;
 pub use network_file::{NetworkFileError, network_file, read_network};
 pub use packet::Monitor;
 pub use radio::{Wireless, monitor_channels, wireless};
+#[cfg(feature = "device-camera")]
+pub use rtsp::{AccessUnit, RtspStream, rtsp_stream};
 pub use tap::Tap;
 pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, open_tty_here, ttys};
+pub use v4l2::{Camera, CameraFormat, CameraWish, FoundCamera, Pixels, Taken, camera_name, cameras};
 pub use wait::{Door, Knocker, WAITED_FOR, Waited, door};

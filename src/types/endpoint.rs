@@ -13,9 +13,9 @@ pub enum Endpoint {
     /// A V4L2 camera node.
     V4l2(PathBuf),
     /// An RTSP camera's URL.
-    Rtsp(String),
+    Rtsp(CameraUrl),
     /// An HTTP MJPEG camera's URL.
-    Http(String),
+    Http(CameraUrl),
     /// A folder of frames.
     Frames(PathBuf),
     /// A WiFi interface that can monitor.
@@ -32,6 +32,37 @@ pub enum Endpoint {
     Gpio(String),
     /// A page that connects to us.
     Screen,
+}
+
+/// A camera's URL. Who logs in, and what stands behind the question mark, is shown and logged nowhere.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CameraUrl(String);
+
+impl CameraUrl {
+    /// All of it, for whoever opens it.
+    pub fn exact(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CameraUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_secrets(&self.0))
+    }
+}
+
+impl fmt::Debug for CameraUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text with the login and the query of a URL taken out. In doubt more is: a password may hold any sign.
+fn without_secrets(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (login, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
+    let (place, query) = rest.split_once('?').map_or((rest, ""), |(place, _)| (place, "?***"));
+    format!("{scheme}://{login}{place}{query}")
 }
 
 /// Why an endpoint was not accepted.
@@ -55,7 +86,7 @@ impl Endpoint {
 
     /// Reads an endpoint as the configuration writes it.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let (scheme, rest) = text.split_once(':').ok_or_else(|| EndpointError::Scheme(text.to_owned()))?;
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| EndpointError::Scheme(without_secrets(text)))?;
         if scheme == "screen" {
             return if rest.is_empty() { Ok(Self::Screen) } else { Err(EndpointError::ScreenTakesNothing) };
         }
@@ -63,8 +94,8 @@ impl Endpoint {
             "serial" => Self::Serial(rest.into()),
             "evdev" => Self::Evdev(rest.into()),
             "v4l2" => Self::V4l2(rest.into()),
-            "rtsp" => Self::Rtsp(text.to_owned()),
-            "http" => Self::Http(text.to_owned()),
+            "rtsp" => Self::Rtsp(CameraUrl(text.to_owned())),
+            "http" => Self::Http(CameraUrl(text.to_owned())),
             "frames" => Self::Frames(rest.into()),
             "wifi" => Self::Wifi(rest.to_owned()),
             "pcap" => Self::Pcap(rest.into()),
@@ -72,12 +103,20 @@ impl Endpoint {
             "tcp" => Self::Tcp(rest.to_owned()),
             "post" => Self::Post(rest.to_owned()),
             "gpio" => Self::Gpio(rest.to_owned()),
-            _ => return Err(EndpointError::Scheme(text.to_owned())),
+            _ => return Err(EndpointError::Scheme(without_secrets(text))),
         };
         if rest.trim_start_matches('/').is_empty() {
-            return Err(EndpointError::Empty(text.to_owned()));
+            return Err(EndpointError::Empty(without_secrets(text)));
         }
         Ok(endpoint)
+    }
+
+    /// All of it as it was written, login included: to be compared, never to be shown.
+    pub fn exact(&self) -> String {
+        match self {
+            Self::Rtsp(url) | Self::Http(url) => url.exact().to_owned(),
+            other => other.to_string(),
+        }
     }
 
     /// The scheme alone: `serial`.
@@ -106,7 +145,7 @@ impl fmt::Display for Endpoint {
             Self::Serial(path) | Self::Evdev(path) | Self::V4l2(path) | Self::Frames(path) | Self::Pcap(path) => {
                 write!(f, "{}:{}", self.scheme(), path.display())
             }
-            Self::Rtsp(url) | Self::Http(url) => f.write_str(url),
+            Self::Rtsp(url) | Self::Http(url) => write!(f, "{url}"),
             Self::Wifi(name) | Self::Udp(name) | Self::Tcp(name) | Self::Post(name) | Self::Gpio(name) => {
                 write!(f, "{}:{name}", self.scheme())
             }
@@ -133,6 +172,23 @@ mod tests {
         for text in texts {
             assert_eq!(Endpoint::parse(text).map(|e| e.to_string()), Ok(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn what_a_url_keeps_secret_is_shown_nowhere() {
+        for (text, shown) in [
+            ("rtsp://admin:se/c@r?et@10.0.0.7:554/live/1", "rtsp://***@10.0.0.7:554/live/1"),
+            ("http://10.0.0.9/video.cgi?user=admin&pwd=secret", "http://10.0.0.9/video.cgi?***"),
+            ("rtsp://admin@10.0.0.7/?token=x@y", "rtsp://***@y"),
+        ] {
+            let endpoint = Endpoint::parse(text).unwrap();
+            assert_eq!(endpoint.to_string(), shown);
+            assert!(format!("{endpoint:?}").contains(shown) && !format!("{endpoint:?}").contains("admin"));
+            let (Endpoint::Rtsp(url) | Endpoint::Http(url)) = endpoint else { panic!("it is a camera's") };
+            assert_eq!(url.exact(), text);
+        }
+        let refused = Endpoint::parse("rtps://admin:secret@10.0.0.7/").unwrap_err().to_string();
+        assert!(!refused.contains("secret"), "{refused}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use coupon::{
 };
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{CameraUrl, Endpoint, EndpointError};
 pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
 pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, SimilarityBand};

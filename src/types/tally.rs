@@ -25,6 +25,8 @@ pub enum Tally {
     FramesOdd,
     /// Frames that the kernel had no room for.
     FramesMissed,
+    /// Pictures that nobody had looked at when a newer one came.
+    FramesReplaced,
     /// Messages of another device than the configured one. They are turned away.
     FramesForeign,
     /// Observations dropped because the queue to the journal was full (telemetry only).
@@ -33,7 +35,7 @@ pub enum Tally {
 
 impl Tally {
     /// Every tally there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BytesIn,
         Self::BytesOut,
         Self::FramesGood,
@@ -45,6 +47,7 @@ impl Tally {
         Self::FramesUnknown,
         Self::FramesOdd,
         Self::FramesMissed,
+        Self::FramesReplaced,
         Self::FramesForeign,
         Self::ObservationsDropped,
     ];
@@ -63,6 +66,7 @@ impl Tally {
             Self::FramesUnknown => "frames_unknown",
             Self::FramesOdd => "frames_odd",
             Self::FramesMissed => "frames_missed",
+            Self::FramesReplaced => "frames_replaced",
             Self::FramesForeign => "frames_foreign",
             Self::ObservationsDropped => "observations_dropped",
         }

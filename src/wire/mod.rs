@@ -13,6 +13,7 @@ pub mod coupon;
 pub mod dot11;
 pub mod framer;
 pub mod mdb;
+pub mod mjpeg;
 mod noise;
 pub mod pcap;
 pub mod probebox;

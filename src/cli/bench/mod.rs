@@ -1,6 +1,8 @@
 //! `smartstore bench`: repeatable measurements, each beside its limit in the same run.
 
 mod coupon;
+#[cfg(feature = "onnx")]
+mod face;
 mod footfall;
 mod idle;
 mod scanner;
@@ -36,6 +38,9 @@ enum What {
     Uplink(uplink::Args),
     /// Probe requests a second through the footfall counter, beside the bare walk over their elements; memory.
     Footfall(footfall::Args),
+    /// The face networks and the whole way of a picture on one thread, beside onnxruntime if it is installed.
+    #[cfg(feature = "onnx")]
+    Face(face::Args),
     /// How soon the poll of a vending machine is answered while the journal is written to as fast as it can be.
     Vmc(vmc::Args),
 }
@@ -62,6 +67,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         What::Uplink(args) => uplink::run(args),
         What::Vmc(args) => vmc::run(args),
         What::Footfall(args) => footfall::run(args),
+        #[cfg(feature = "onnx")]
+        What::Face(args) => face::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,10 @@
 //! `smartstore face`: what the face networks see in pictures.
 
 mod compare;
+#[cfg(feature = "device-camera")]
 mod replay;
+#[cfg(feature = "device-camera")]
+mod source;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -52,6 +55,7 @@ enum What {
         json: bool,
     },
     /// Run pictures through the whole pipeline: visits and windows as JSON lines, a summary at the end.
+    #[cfg(feature = "device-camera")]
     Replay(replay::Args),
 }
 
@@ -60,6 +64,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let done = match &args.what {
         What::Detect { images, models, .. } => detect(images, models),
         What::Compare { pairs, models, .. } => compare::run(pairs, models),
+        #[cfg(feature = "device-camera")]
         What::Replay(args) => replay::run(args),
     };
     done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)

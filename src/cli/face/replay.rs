@@ -1,4 +1,4 @@
-//! `face replay`: pictures through the whole pipeline, as a camera would send them.
+//! `face replay`: pictures through the whole pipeline, as a camera sends them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,23 +9,26 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::exit::Exit;
+use tokio_util::sync::CancellationToken;
+
+use super::super::exit::{Chain, Exit};
 use super::super::models::ModelsArgs;
+use super::super::until_told::{Told, until_told};
 use super::super::weights::Library;
 use super::compare::Eyes;
+use super::source::Source;
 use super::{detector, failed, network, open, print};
 use crate::clock::{Clock, Trust};
+use crate::devices::camera::{INPUT, Lens, News, Picture, Slot, TRACKS, pictures};
 use crate::sense::vision::card::Role;
 use crate::sense::vision::gallery::{Gallery, MatchSettings};
 use crate::sense::vision::scene::{Distance, Scene};
-use crate::sense::vision::track::TrackSettings;
 use crate::sense::vision::watch::{Recognition, Seen, Watch};
-use crate::sense::vision::yunet::InputSize;
 use crate::sense::vision::{Embedder, visit::Visit};
+use crate::types::units::parse_duration;
 
-/// What a camera's pictures are looked at in.
-const INPUT: InputSize = InputSize { width: 640, height: 384 };
-const TRACKS: TrackSettings = TrackSettings { lost_after_us: 2_000_000, sightings: 3 };
+/// Longest time without looking whether to end.
+const TICK: Duration = Duration::from_millis(200);
 /// By how much a member must be more alike than the next one.
 const MARGIN: f32 = 0.05;
 const WINDOW_US: i64 = 60_000_000;
@@ -33,12 +36,16 @@ const WINDOW_US: i64 = 60_000_000;
 /// Arguments of `face replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A folder of JPEG or PNG files, taken in the order of their names.
+    /// A folder of JPEG or PNG files, taken in the order of their names; an MJPEG camera (`http://…`); an H.264 camera
+    /// (`rtsp://…`); a V4L2 node.
     #[arg(value_name = "SOURCE")]
-    source: PathBuf,
-    /// Pictures a second.
-    #[arg(long, default_value_t = 10.0, value_parser = rate)]
-    fps: f64,
+    source: String,
+    /// Pictures a second: a folder's pace [default: 10]; of a camera so many are looked at [default: all].
+    #[arg(long, value_parser = rate)]
+    fps: Option<f64>,
+    /// How long to look through a camera [default: until it ends, or until interrupted].
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    length: Option<Duration>,
     /// Write each followed face of each picture to a CSV file: `frame,track,x,y,w,h,member`.
     #[arg(long, value_name = "OUT.csv")]
     tracks: Option<PathBuf>,
@@ -85,8 +92,14 @@ enum Line<'a> {
         compared: u64,
         visits: u32,
         members: usize,
+        /// Pictures that were left out because a newer one had come.
+        dropped: u64,
         decode_ms: Option<f64>,
         look_ms: Option<f64>,
+        /// For each time that faces were looked for.
+        detector_ms: Option<f64>,
+        /// For each face that was compared.
+        embedder_ms: Option<f64>,
     },
 }
 
@@ -98,6 +111,9 @@ struct Replay {
     visits: u32,
     met: std::collections::BTreeSet<usize>,
     csv: Option<BufWriter<File>>,
+    clock: Clock,
+    /// When the last picture came.
+    ended_us: i64,
 }
 
 #[derive(Default)]
@@ -108,7 +124,11 @@ struct Window {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Exit> {
-    let pictures = pictures(&args.source)?;
+    let refuse = |what: String| {
+        eprintln!("smartstore: {}: {what}", shown(&args.source));
+        Exit::Usage
+    };
+    let source = Source::of(&args.source, args.fps).map_err(refuse)?;
     let csv = args.tracks.as_deref().map(begin_table).transpose()?;
     let library = args.models.open()?;
     let (recognition, members) = match &args.gallery {
@@ -116,13 +136,26 @@ pub(super) fn run(args: &Args) -> Result<(), Exit> {
         None => (None, Vec::new()),
     };
     let scene = Scene { view_deg: 70.0, zones: Vec::new(), line: None, hidden: Vec::new() };
-    let watch = Watch::new(scene, TRACKS, detector(&library, INPUT, None)?, recognition);
+    let mut watch = Watch::new(scene, TRACKS, detector(&library, INPUT, None)?, recognition);
+    let clock = Clock::system(Trust::Kernel);
+    let stopwatch = clock.clone();
+    watch.measure(Box::new(move || stopwatch.now()));
     let (window, met) = (Window::default(), std::collections::BTreeSet::new());
-    let mut replay = Replay { watch, members, window, visits: 0, met, csv };
-    let done = replay.all(&pictures, args.fps)?;
-    replay.finish(&pictures, args.fps, &done);
-    replay.csv.as_mut().map_or(Ok(()), Write::flush).map_err(|error| unwritten(&error))?;
-    Ok(())
+    let replay = Replay { watch, members, window, visits: 0, met, csv, clock, ended_us: 0 };
+    let length = args.length;
+    let ended =
+        until_told(async |stop| tokio::task::spawn_blocking(move || replay.through(source, length, &stop)).await);
+    match ended {
+        Ok(Told::Ended(Ok(done))) => done,
+        Ok(Told::Twice) => Err(Exit::Failed),
+        Ok(Told::Ended(Err(error))) => Err(failed(&error)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// The source as it may be shown: without a login.
+fn shown(source: &str) -> String {
+    crate::types::Endpoint::parse(source).map_or_else(|_| source.to_owned(), |endpoint| endpoint.to_string())
 }
 
 /// The table of tracks, with its head.
@@ -142,40 +175,72 @@ fn unwritten(error: &std::io::Error) -> Exit {
     Exit::Failed
 }
 
-/// How long it took.
+/// What became of the pictures, and how long it took.
 #[derive(Default)]
 struct Done {
     unreadable: u64,
+    dropped: u64,
     decode: Duration,
     look: Duration,
 }
 
 impl Replay {
-    fn all(&mut self, pictures: &[PathBuf], fps: f64) -> Result<Done, Exit> {
-        let (clock, mut done) = (Clock::system(Trust::Kernel), Done::default());
-        for (at, path) in pictures.iter().enumerate() {
-            let start = clock.now();
-            let frame = open(path);
-            let decoded = clock.now();
-            done.decode += decoded - start;
-            let frame = match frame {
-                Ok(frame) => frame,
-                Err(error) => {
-                    eprintln!("smartstore: {}: {error}", path.display());
-                    done.unreadable += 1;
-                    continue;
-                }
+    /// Looks through a source until it ends, the time is over or somebody says stop.
+    fn through(mut self, source: Source, length: Option<Duration>, stop: &CancellationToken) -> Result<(), Exit> {
+        let Source { plan, pace, fps } = source;
+        let (slot, ends) = (Slot::default(), stop.child_token());
+        let lens = Lens::new(plan, pace, slot.clone(), self.clock.clone(), ends.clone());
+        let lens = std::thread::spawn(move || lens.run());
+        let until = length.map(|length| self.clock.now() + length);
+        let (mut began, mut done, mut news) = (None, Done::default(), None);
+        while !stop.is_cancelled() && !slot.is_over() && until.is_none_or(|until| self.clock.now() < until) {
+            let picture = slot.take(TICK);
+            news = slot.take_news().or(news);
+            let Some(picture) = picture else { continue };
+            let at_us = match fps {
+                Some(fps) => time_of(picture.number - 1, fps),
+                None => micros(picture.at - *began.get_or_insert(picture.at)),
             };
-            let at_us = time_of(at, fps);
-            let seen = self.watch.look(at_us, frame).map_err(|error| failed(&error))?;
-            let looked = clock.now();
-            done.look += looked - decoded;
-            self.note(at, at_us, &seen).map_err(|error| unwritten(&error))?;
+            self.look(picture, at_us, &mut done)?;
         }
-        Ok(done)
+        ends.cancel();
+        slot.close();
+        let _ = lens.join();
+        news = slot.take_news().or(news);
+        let counts = slot.take_counts();
+        done.dropped += counts.replaced;
+        done.unreadable += counts.malformed + counts.oversized;
+        let has_seen = self.watch.counts().pictures > 0;
+        self.finish(&done)?;
+        match news {
+            Some(News::Away(why) | News::Stalled(why)) => {
+                eprintln!("smartstore: the camera has gone: {why}");
+                if has_seen { Ok(()) } else { Err(Exit::Unavailable) }
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn note(&mut self, at: usize, at_us: i64, seen: &[Seen]) -> std::io::Result<()> {
+    fn look(&mut self, picture: Picture, at_us: i64, done: &mut Done) -> Result<(), Exit> {
+        let start = self.clock.now();
+        let frame = picture.pixels.frame();
+        let decoded = self.clock.now();
+        done.decode += decoded - start;
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                eprintln!("smartstore: picture {}: {}", picture.number, Chain(&error));
+                done.unreadable += 1;
+                return Ok(());
+            }
+        };
+        let seen = self.watch.look(at_us, frame).map_err(|error| failed(&error))?;
+        done.look += self.clock.now() - decoded;
+        self.ended_us = at_us;
+        self.note(picture.number, at_us, &seen).map_err(|error| unwritten(&error))
+    }
+
+    fn note(&mut self, number: u64, at_us: i64, seen: &[Seen]) -> std::io::Result<()> {
         while at_us >= self.window.start_us + WINDOW_US {
             self.close_window(self.window.start_us + WINDOW_US);
         }
@@ -185,7 +250,7 @@ impl Replay {
         for shown in self.watch.shown() {
             let (track, place) = (shown.track, shown.place);
             let member = shown.member.map_or("", |row| self.members[row].as_str());
-            write!(table, "{},{track},{:.1},{:.1},", at + 1, place.x, place.y)?;
+            write!(table, "{number},{track},{:.1},{:.1},", place.x, place.y)?;
             writeln!(table, "{:.1},{:.1},{member}", place.w, place.h)?;
         }
         Ok(())
@@ -213,15 +278,11 @@ impl Replay {
         self.window.start_us = end_us;
     }
 
-    fn finish(&mut self, pictures: &[PathBuf], fps: f64, done: &Done) {
+    fn finish(&mut self, done: &Done) -> Result<(), Exit> {
         let left = self.watch.end();
         self.tell(&left);
-        self.close_window(time_of(pictures.len(), fps));
-        let counts = self.watch.counts();
-        let each = |took: Duration| {
-            let frames = u32::try_from(counts.pictures).ok().filter(|frames| *frames > 0);
-            frames.map(|frames| (took / frames).as_secs_f64() * 1e3)
-        };
+        self.close_window(self.ended_us);
+        let (counts, took) = (self.watch.counts(), self.watch.took());
         let whole = (done.decode + done.look).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "a count of pictures")]
         let fps = if whole > 0.0 { counts.pictures as f64 / whole } else { 0.0 };
@@ -233,10 +294,19 @@ impl Replay {
             compared: counts.compared,
             visits: self.visits,
             members: self.met.len(),
-            decode_ms: each(done.decode),
-            look_ms: each(done.look),
+            dropped: done.dropped,
+            decode_ms: each_ms(done.decode, counts.pictures),
+            look_ms: each_ms(done.look, counts.pictures),
+            detector_ms: each_ms(took.detector, counts.detected),
+            embedder_ms: each_ms(took.embedder, counts.compared),
         });
+        self.csv.as_mut().map_or(Ok(()), Write::flush).map_err(|error| unwritten(&error))
     }
+}
+
+fn each_ms(took: Duration, count: u64) -> Option<f64> {
+    let count = u32::try_from(count).ok().filter(|count| *count > 0);
+    count.map(|count| (took / count).as_secs_f64() * 1e3)
 }
 
 fn line<'a>(visit: &Visit, member: Option<&'a str>) -> Line<'a> {
@@ -263,25 +333,12 @@ fn seconds(at_us: i64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a count of pictures")]
-fn time_of(at: usize, fps: f64) -> i64 {
+fn time_of(at: u64, fps: f64) -> i64 {
     (at as f64 * 1e6 / fps) as i64
 }
 
-/// The pictures of a folder in the order of their names.
-fn pictures(folder: &Path) -> Result<Vec<PathBuf>, Exit> {
-    let refuse = |what: String| {
-        eprintln!("smartstore: {}: {what}", folder.display());
-        Exit::Usage
-    };
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| refuse(format!("cannot be read as a folder of JPEG or PNG files: {error}")))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|file| {
-        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        ["jpg", "jpeg", "png"].contains(&ending.to_ascii_lowercase().as_str())
-    });
-    files.sort();
-    if files.is_empty() { Err(refuse("has no JPEG or PNG files".to_owned())) } else { Ok(files) }
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A gallery of one picture for each member.
@@ -289,7 +346,11 @@ fn enrol(library: &Library, folder: &Path) -> Result<(Option<Recognition>, Vec<S
     let (card, bytes) = network(library, Role::Embedder)?;
     let mut eyes = Eyes::open(library)?;
     let (mut gallery, mut members) = (Gallery::default(), BTreeMap::new());
-    for file in pictures(folder)? {
+    let files = pictures(folder).map_err(|error| {
+        eprintln!("smartstore: {}: {error}", folder.display());
+        Exit::Usage
+    })?;
+    for file in files {
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         match open(&file).and_then(|frame| eyes.look(&frame)) {
             Ok(template) => {

@@ -1,5 +1,6 @@
 //! `smartstore sim`: the other end of one device, at the end of something real.
 
+mod camera;
 mod codes;
 mod probe;
 mod vmc;
@@ -43,6 +44,9 @@ enum What {
     /// A crowd with phones, for a WiFi probe to hear. The first line printed is the endpoint; then who really comes and
     /// under which addresses their phones speak, as JSON lines.
     Probe(probe::Args),
+    /// A network camera (MJPEG over HTTP, or H.264 over RTSP) before which drawn people walk, or that plays a folder.
+    /// The first line printed is the endpoint; then who really came, as JSON lines.
+    Camera(camera::Args),
     /// A small MQTT 5 broker on plain TCP, for demo and tests only. The first line printed is its address.
     #[command(after_help = "Example: smartstore sim broker --listen 127.0.0.1:1883")]
     Broker(BrokerArgs),
@@ -79,6 +83,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         What::Scanner(args) => until_told(async |stop| scanner(args, stop).await),
         What::Vmc(args) => until_told(async |stop| vmc::run(args, stop).await),
         What::Probe(args) => until_told(async |stop| probe::run(args, stop).await),
+        What::Camera(args) => until_told(async |stop| camera::run(args, stop).await),
         What::Broker(args) if !args.listen.ip().is_loopback() => {
             eprintln!("smartstore: this broker knows no login: it listens on loopback only");
             return Exit::Usage.into();

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::Frame;
+use super::{Frame, WrongSize};
 
 /// The largest picture that is decoded, in pixels: 120 MB as RGB.
 pub const PIXELS: u64 = 40_000_000;
@@ -26,12 +26,14 @@ pub enum PictureError {
     #[error("the picture cannot be decoded")]
     Broken(#[source] ImageError),
     /// Larger than the limits.
-    #[error("the picture has {width} x {height} pixels; at most {PIXELS} pixels and {SIDE} a side are decoded")]
+    #[error("the picture has {width} x {height} pixels; at most {most} pixels and {SIDE} a side are decoded")]
     TooLarge {
         /// Columns.
         width: u32,
         /// Rows.
         height: u32,
+        /// Pixels that are allowed.
+        most: u64,
     },
 }
 
@@ -41,6 +43,15 @@ pub enum PictureError {
 ///
 /// When it is not JPEG or PNG, is broken, or is too large; the size is known before anything is decoded.
 pub fn decode(bytes: &[u8]) -> Result<Frame, PictureError> {
+    decode_within(bytes, PIXELS)
+}
+
+/// Decodes a picture of at most so many pixels.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_within(bytes: &[u8], pixels: u64) -> Result<Frame, PictureError> {
     let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
     if format == ImageFormat::Jpeg && !ends(bytes) {
         return Err(PictureError::CutOff);
@@ -48,19 +59,47 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, PictureError> {
     let mut reader = ImageReader::new(Cursor::new(bytes));
     reader.set_format(format);
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(WORKING_BYTES + PIXELS * 8);
+    limits.max_alloc = Some(WORKING_BYTES + pixels * 8);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(refusal)?;
     let (width, height) = decoder.dimensions();
-    if width.max(height) > SIDE || u64::from(width) * u64::from(height) > PIXELS {
-        return Err(PictureError::TooLarge { width, height });
+    if width.max(height) > SIDE || u64::from(width) * u64::from(height) > pixels {
+        return Err(PictureError::TooLarge { width, height, most: pixels });
     }
     let orientation = decoder.orientation().map_err(PictureError::Broken)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(PictureError::Broken)?;
     picture.apply_orientation(orientation);
     let rgb = picture.into_rgb8();
     let (width, height) = rgb.dimensions();
-    Frame::new(width, height, rgb.into_raw()).map_err(|_| PictureError::TooLarge { width, height })
+    Frame::new(width, height, rgb.into_raw()).map_err(|_| PictureError::TooLarge { width, height, most: pixels })
+}
+
+/// Makes a picture of Y0 U Y1 V, as USB cameras send it: limited range, ITU-R BT.601, `stride` bytes from one row to
+/// the next. Of an odd width the last column goes.
+///
+/// # Errors
+///
+/// When there are not as many bytes as the size needs.
+pub fn from_yuyv(width: u32, height: u32, stride: u32, bytes: &[u8]) -> Result<Frame, WrongSize> {
+    let width = width & !1;
+    let row_bytes = width as usize * 2;
+    let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
+    let rows = bytes.chunks(stride.max(1) as usize).take(height as usize);
+    for row in rows.filter_map(|row| row.get(..row_bytes)) {
+        for four in row.chunks_exact(4) {
+            let (u, v) = (i32::from(four[1]) - 128, i32::from(four[3]) - 128);
+            rgb.extend(bt601(four[0], u, v));
+            rgb.extend(bt601(four[2], u, v));
+        }
+    }
+    Frame::new(width, height, rgb)
+}
+
+/// ITU-R BT.601, limited range, in 1/256.
+fn bt601(y: u8, u: i32, v: i32) -> [u8; 3] {
+    let y = 298 * (i32::from(y) - 16) + 128;
+    let channel = |value: i32| u8::try_from((value >> 8).clamp(0, 255)).unwrap_or(0);
+    [channel(y + 409 * v), channel(y - 100 * u - 208 * v), channel(y + 516 * u)]
 }
 
 /// Whether a JPEG's last scan is followed by its end. Neither marker can stand in the data of a scan (ITU-T T.81, B.1.1.2
@@ -133,6 +172,31 @@ mod tests {
         }
         assert_eq!(words(b"GIF89a and so on"), "this is neither a JPEG nor a PNG");
         assert_eq!(words(b""), "this is neither a JPEG nor a PNG");
+    }
+
+    /// The colour bars of ITU-R BT.471-1, 75 %, as BT.601 has them in Y'CbCr (EBU Tech 3325, table 1).
+    #[test]
+    fn colour_bars_are_the_colours_they_are() {
+        let bars = [
+            ([180_u8, 128, 128], [191_u8, 191, 191]),
+            ([162, 44, 142], [191, 191, 0]),
+            ([131, 156, 44], [0, 191, 191]),
+            ([112, 72, 58], [0, 191, 0]),
+            ([84, 184, 198], [191, 0, 191]),
+            ([65, 100, 212], [191, 0, 0]),
+            ([35, 212, 114], [0, 0, 191]),
+            ([16, 128, 128], [0, 0, 0]),
+        ];
+        // Two rows of one bar each, with padding that is no picture.
+        for ([y, u, v], rgb) in bars {
+            let row = [y, u, y, v, 255, 255];
+            let frame = from_yuyv(2, 2, 6, &[row, row].concat()).unwrap();
+            for (found, expected) in frame.rgb().iter().zip(rgb.repeat(4)) {
+                assert!(found.abs_diff(expected) <= 2, "{rgb:?} is {:?}", frame.rgb());
+            }
+        }
+        assert!(from_yuyv(2, 2, 4, &[16, 128, 16, 128]).is_err(), "a row is missing");
+        assert!(from_yuyv(0, 0, 0, &[]).is_err());
     }
 
     /// Orientation 6 of EXIF: the top of the scene is the right side of what is stored.

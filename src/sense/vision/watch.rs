@@ -8,6 +8,7 @@
 //! Synchronous, for a thread of its own. What leaves it are [`Seen`]s: no pixels, no likeness.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::gallery::{Gallery, Match, MatchSettings};
 use super::motion::MotionGate;
@@ -90,6 +91,18 @@ impl Recognition {
     }
 }
 
+/// Tells elapsed time: what takes long is measured by it.
+pub type Stopwatch = Box<dyn Fn() -> Instant + Send>;
+
+/// How long the networks took in all; nothing without a [`Stopwatch`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Took {
+    /// Looking for faces.
+    pub detector: Duration,
+    /// Making faces comparable, and comparing them.
+    pub embedder: Duration,
+}
+
 /// What was done, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WatchCounts {
@@ -112,6 +125,8 @@ pub struct Watch {
     moved_us: Option<i64>,
     shown: Vec<Shown>,
     counts: WatchCounts,
+    stopwatch: Option<Stopwatch>,
+    took: Took,
 }
 
 impl Watch {
@@ -128,7 +143,19 @@ impl Watch {
             moved_us: None,
             shown: Vec::new(),
             counts: WatchCounts::default(),
+            stopwatch: None,
+            took: Took::default(),
         }
+    }
+
+    /// Compares faces with members' from now on.
+    pub fn recognise(&mut self, recognition: Recognition) {
+        self.recognition = Some(recognition);
+    }
+
+    /// Measures from now on how long the networks take.
+    pub fn measure(&mut self, stopwatch: Stopwatch) {
+        self.stopwatch = Some(stopwatch);
     }
 
     /// Compares with other members from now on; rows mean them. Whoever is in view is looked at anew. Without
@@ -156,7 +183,9 @@ impl Watch {
         if self.is_worth(at_us, &frame) {
             self.counts.detected += 1;
             self.detected_us = Some(at_us);
+            let began = self.now();
             let faces = self.detector.faces(&frame)?;
+            self.took.detector += self.since(began);
             let followed = self.visits.see(at_us, &frame, &faces);
             for one in followed {
                 seen.extend(self.name(at_us, &frame, one, &faces[one.face])?);
@@ -167,6 +196,12 @@ impl Watch {
         let ended = self.visits.ended(at_us);
         seen.extend(self.farewell(ended));
         Ok(seen)
+    }
+
+    /// Time has passed without a picture.
+    pub fn pass(&mut self, at_us: i64) -> Vec<Seen> {
+        let ended = self.visits.ended(at_us);
+        self.farewell(ended)
     }
 
     /// The camera has stopped: everybody has gone.
@@ -193,6 +228,20 @@ impl Watch {
         self.counts
     }
 
+    /// How long the networks took so far.
+    #[must_use]
+    pub fn took(&self) -> Took {
+        self.took
+    }
+
+    fn now(&self) -> Option<Instant> {
+        self.stopwatch.as_ref().map(|now| now())
+    }
+
+    fn since(&self, began: Option<Instant>) -> Duration {
+        began.zip(self.now()).map_or(Duration::ZERO, |(began, now)| now - began)
+    }
+
     fn is_worth(&mut self, at_us: i64, frame: &Frame) -> bool {
         if self.gate.look(frame) >= STILL {
             self.moved_us = Some(at_us);
@@ -202,10 +251,13 @@ impl Watch {
     }
 
     fn name(&mut self, at_us: i64, frame: &Frame, one: Followed, face: &Face) -> Result<Option<Seen>, VisionError> {
+        let began = self.now();
         let Some(recognition) = &mut self.recognition else { return Ok(None) };
         let Some(quality) = recognition.wants(at_us, frame, one, face) else { return Ok(None) };
         self.counts.compared += 1;
-        Ok(match recognition.look(at_us, frame, one, face, quality)? {
+        let named = recognition.look(at_us, frame, one, face, quality)?;
+        self.took.embedder += self.since(began);
+        Ok(match named {
             Named::Same => None,
             Named::Member(found) => Some(Seen::Member(one.track, found)),
             Named::TakenBack(row) => Some(Seen::NotMember(one.track, row)),

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use super::dice::Dice;
 use super::phone::{Phone, Sent};
 use super::truth::{Did, Totals, Truth, spelled};
+use crate::sim::dice::Dice;
 
 /// What kind of crowd it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

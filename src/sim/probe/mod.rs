@@ -12,7 +12,6 @@
 //! Limits: 64 people a minute at most come in; a phone sends at most 12 frames a scan.
 
 mod crowd;
-mod dice;
 mod outlet;
 mod phone;
 mod play;

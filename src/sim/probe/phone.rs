@@ -1,6 +1,6 @@
 //! Phones: what a model puts into its probe requests, and how it makes addresses.
 
-use super::dice::Dice;
+use crate::sim::dice::Dice;
 
 /// How long a phone keeps an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
