@@ -235,3 +235,66 @@ fn a_consent_ends_by_itself_without_the_cloud() {
     });
     assert!(jiff::Timestamp::now() >= soon, "not before its time");
 }
+
+/// The member walks by and is named, with their consent and the camera's station; a stranger walks by and is nobody;
+/// when the member has been forgotten they are nobody, too. Nothing that was seen is in any file.
+#[test]
+fn a_camera_names_the_member_who_consented_and_nobody_else() {
+    let (Some(models), Some(one), Some(again), Some(stranger)) = (
+        models(),
+        photograph("Abdullah_Gul_0013.jpg"),
+        photograph("Abdullah_Gul_0014.jpg"),
+        photograph("Aaron_Guiel_0001.jpg"),
+    ) else {
+        return;
+    };
+    let likeness = template(&models, &again);
+    let mut club = Club::open(&models, vec![("one.jpg", one.clone())]);
+    assert_eq!(club.enrol(MEMBER, "one.jpg", &one), word("done", ""));
+    let (film, empty) = (club.shop.data().join("../film"), nobody());
+    std::fs::create_dir_all(&film).unwrap();
+    let scenes = [(&again, 30), (&empty, 40), (&stranger, 30), (&empty, 40)];
+    let pictures = scenes.iter().flat_map(|(picture, times)| std::iter::repeat_n(*picture, *times));
+    for (number, picture) in pictures.enumerate() {
+        std::fs::write(film.join(format!("{number:04}")).with_extension("jpg"), picture).unwrap();
+    }
+    let camera = format!(
+        "\n[[device]]\nid = \"camera-1\"\nprofile = \"camera/frames\"\nendpoint = \"frames:{}\"\n[device.settings]\n\
+         recognition = true\n\n[[station]]\nid = \"door-1\"\nflow = \"door\"\ncamera = \"camera-1\"\n",
+        film.display()
+    );
+    let watch = |club: &mut Club| {
+        let before = club.subscriber.look(|got| got.of_type("face.visit.v1").count());
+        club.shop.stop();
+        club.shop.start();
+        wait_until("two people have walked by", PATIENCE, || {
+            club.subscriber.look(|got| got.of_type("face.visit.v1").count()) >= before + 2
+        });
+        let named = |event: &Value| (event["data"]["member"].clone(), event["data"]["station"].clone());
+        club.subscriber.look(|got| got.of_type("face.member.v1").map(named).collect::<Vec<_>>())
+    };
+    let text = std::fs::read_to_string(club.shop.config()).unwrap();
+    std::fs::write(club.shop.config(), text + &camera).unwrap();
+    let named = watch(&mut club);
+    assert!(!named.is_empty(), "the member is named");
+    assert!(named.iter().all(|who| *who == (json!(MEMBER), json!("door-1"))), "{named:?}");
+    let consents = |event: &Value| event["data"]["consent"] == "consent-of-M00012345";
+    assert!(club.subscriber.look(|got| got.of_type("face.member.v1").all(consents)));
+    for at in (0..likeness.len() - 16).step_by(16) {
+        assert_eq!(club.files_with(&likeness[at..at + 16]), Vec::<String>::new(), "a piece of a likeness");
+    }
+    assert_eq!(club.files_with(&again[again.len() / 2..][..64]), Vec::<String>::new(), "a piece of a picture");
+
+    assert_eq!(club.ask("member.forget", &json!({ "member": MEMBER })), word("done", ""));
+    assert_eq!(watch(&mut club).len(), named.len(), "nobody is named any more");
+    wait_until("nobody is named in any file", PATIENCE, || club.files_with(MEMBER.as_bytes()).is_empty());
+}
+
+/// A picture without anybody, as a JPEG.
+fn nobody() -> Vec<u8> {
+    let mut jpeg = Vec::new();
+    let pixels: Vec<u8> = (0..250 * 250 * 3).map(|at: u32| (at / 750 % 200) as u8).collect();
+    let encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+    image::ImageEncoder::write_image(encoder, &pixels, 250, 250, image::ExtendedColorType::Rgb8).unwrap();
+    jpeg
+}
