@@ -22,11 +22,13 @@ pub(super) const FEATURES: usize = 2 * GATES_DBM.len() * SPANS.len();
 pub struct Features(pub(super) [f64; FEATURES]);
 
 impl Features {
-    /// Those of a window that a counter gave: who stayed, came in, was heard at all, was heard at most, passed.
+    /// Those of a window that a counter gave: who stayed, came in, was heard at all, was heard at most, passed. First
+    /// their roots, then, because visits follow people as a line, the numbers themselves.
     pub fn of_window(passed: u32, visited: u32, stayed: u32, devices_high: u32) -> Self {
-        let counts = [stayed, visited + stayed, passed + visited + stayed, devices_high, passed];
+        let counts = [stayed, visited + stayed, passed + visited + stayed, devices_high, passed].map(f64::from);
         let mut features = [0.0; FEATURES];
-        features.iter_mut().zip(counts).for_each(|(feature, count)| *feature = f64::from(count).sqrt());
+        features[..counts.len()].copy_from_slice(&counts.map(f64::sqrt));
+        features[FEATURES / 2..][..counts.len()].copy_from_slice(&counts);
         Self(features)
     }
 }
