@@ -160,3 +160,29 @@ fn pairs_that_are_none_are_refused_with_their_line() {
         assert!(String::from_utf8_lossy(&refused.stderr).contains(words));
     }
 }
+
+/// What `TensorFlow` Lite's own interpreter (ai-edge-litert 2.x) answers to a picture whose value number i, rows before
+/// columns before colours, is (7919 i mod 256) / 255: the first and the last of the 468 points, and its doubt.
+#[test]
+fn the_mesh_says_what_the_published_network_says() {
+    let Some(models) = models() else { return };
+    let Ok(network) = std::fs::read(models.join("facemesh-468.onnx")) else {
+        eprintln!("SKIPPED: no facemesh-468 in {}", models.display());
+        return;
+    };
+    const SIDE: usize = 192;
+    let mut input = vec![0.0; 3 * SIDE * SIDE];
+    for number in 0..input.len() {
+        let (pixel, colour) = (number / 3, number % 3);
+        input[colour * SIDE * SIDE + pixel] = (number * 7919 % 256) as f32 / 255.0;
+    }
+    let mut network =
+        smartstore::sense::vision::Network::load(&network, [1, 3, SIDE, SIDE], &["conv2d_20", "conv2d_30"]).unwrap();
+    let (points, sure) = network.run(&input, |outputs| (outputs[0].to_vec(), outputs[1].to_vec())).unwrap();
+    let first = [92.157_34, 121.997_18, -9.735_026, 94.808_334, 108.983_604, -24.986_284];
+    let last = [139.190_34, 73.413_963, 5.168_670];
+    let near = |found: &[f32], expected: &[f32]| found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3);
+    assert_eq!((points.len(), sure.len()), (468 * 3, 1));
+    assert!(near(&points[..6], &first), "{:?}", &points[..6]);
+    assert!(near(&points[1401..], &last) && near(&sure, &[-9.640_011]), "{:?} {sure:?}", &points[1401..]);
+}

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::weights::{Library, WeightsError};
 use crate::clock::{Clock, Trust};
 use crate::sense::vision::card::Role;
+use crate::sense::vision::mesh::Mesh;
 use crate::sense::vision::yunet::{Face, InputSize, Thresholds};
 use crate::sense::vision::{Detector, Embedder, Frame, Point, Rect, VisionError};
 
@@ -55,6 +56,8 @@ pub(super) fn times(library: &Library, role: Role, runs: u32) -> Result<Times, T
             Loaded::Detector(Box::new(Detector::load(&bytes, INPUT, Thresholds { score, overlap })?))
         }
         Role::Embedder => Loaded::Embedder(Box::new(Embedder::load(&bytes)?)),
+        Role::Mesh => Loaded::Mesh(Box::new(Mesh::load(&bytes)?)),
+        Role::Liveness => return Err(WeightsError::NoRole(role.name()).into()),
     };
     let load = clock.now() - began;
     let picture = pattern();
@@ -74,6 +77,7 @@ pub(super) fn times(library: &Library, role: Role, runs: u32) -> Result<Times, T
 enum Loaded {
     Detector(Box<Detector>),
     Embedder(Box<Embedder>),
+    Mesh(Box<Mesh>),
 }
 
 impl Loaded {
@@ -81,6 +85,7 @@ impl Loaded {
         match self {
             Self::Detector(detector) => detector.faces(picture).map(drop),
             Self::Embedder(embedder) => embedder.embed(picture, &somebody()).map(drop),
+            Self::Mesh(mesh) => mesh.points(picture, &somebody()).map(drop),
         }
     }
 }

@@ -194,7 +194,9 @@ mod tests {
         assert_eq!(embedder.outputs, ["fc1"]);
         assert!(embedder.about.contains(&format!("{} numbers", Embedding::LEN)));
         assert_eq!((detector.input.colours.as_str(), embedder.input.colours.as_str()), ("bgr", "rgb"));
-        for card in library.cards() {
+        let mesh = of(Role::Mesh);
+        assert_eq!((mesh.input.mean, mesh.input.scale, mesh.input.colours.as_str()), (0.0, 1.0 / 255.0, "rgb"));
+        for card in library.cards().iter().filter(|card| card.role != Role::Mesh) {
             assert_eq!(
                 (card.input.mean, card.input.scale),
                 (0.0, 1.0),

@@ -104,15 +104,13 @@ fn phones_that_were_captured_alone_are_told_apart_in_a_crowd() {
     let phones = phones(&folder);
     let all: Vec<&[(i64, Vec<u8>)]> = phones.iter().map(Vec::as_slice).collect();
     let mut seen = Vec::new();
-    for seed in 1..=4 {
+    for seed in 1..=5 {
         let (v, devices) = overlay(&all, &mut Dice(seed * 7919), 1800);
         println!("crowd, seed {seed}: V {v:.3}, {devices} devices of {}", all.len());
         seen.push((v, devices));
     }
-    let mean = seen.iter().map(|(v, _)| v).sum::<f64>() / 4.0;
-    assert!(mean >= 0.94, "{seen:?}");
-    // One of the ten has a burnt-in address for one kind of scan and made-up ones for another: it counts twice.
-    assert!(seen.iter().all(|(v, devices)| *v >= 0.80 && devices.abs_diff(all.len()) <= 2), "{seen:?}");
+    // A WiFi adapter that names itself stands in one phone's captures beside it.
+    assert!(seen.iter().all(|(v, devices)| *v >= 0.97 && devices.abs_diff(all.len()) <= 1), "{seen:?}");
 }
 
 /// Stretches without a pause of three minutes.

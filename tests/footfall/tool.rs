@@ -1,4 +1,4 @@
-//! `footfall replay` and `footfall calibrate` as tools: what they say of captures that are none.
+//! `footfall replay`, `calibrate` and `opt-out` as tools: what they keep, and what they say of files that are none.
 
 use smartstore::wire::dot11::Link;
 use smartstore::wire::pcap::{write_header, write_record};
@@ -117,4 +117,83 @@ fn a_calibration_needs_counts_that_fall_into_the_capture() {
     std::fs::write(at("cal.toml"), "version = 7\n").unwrap();
     let (code, _, err) = replay(&capture(), &["--calibration", &at("cal.toml")]);
     assert!(code == Some(1) && err.contains("is no calibration"), "{err}");
+}
+
+/// A quarter of an hour's window as the journal has it, with `devices` that came in.
+fn event(quarter: i64, device: &str, devices: i64, complete: bool) -> String {
+    let at = |quarter: i64| jiff::Timestamp::from_second(1_795_309_200 + 900 * quarter).unwrap().to_string();
+    let data = serde_json::json!({
+        "start": at(quarter), "end": at(quarter + 1), "devices": devices + 2, "devices_low": 1,
+        "devices_high": devices + 5, "passed": 2, "visited": devices, "stayed": 0, "people": 1.0, "complete": complete,
+    });
+    serde_json::json!({"row": quarter, "type": "footfall.window.v1", "subject": device, "data": data}).to_string()
+}
+
+fn calibrate(events: &str, truth: &str, more: &[&str]) -> (Option<i32>, String, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(file("events.jsonl"), events).unwrap();
+    std::fs::write(file("counts.csv"), truth).unwrap();
+    let (events, counts, out) = (file("events.jsonl"), file("counts.csv"), file("cal.toml"));
+    let mut arguments = vec!["calibrate", "--truth", &counts, "--windows", &events, "-o", &out];
+    arguments.extend(more);
+    let done = smartstore(&arguments);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let learned = std::fs::read_to_string(&out).unwrap_or_default();
+    (done.status.code(), text(done.stdout), text(done.stderr), learned)
+}
+
+#[test]
+fn a_running_sensors_windows_are_calibrated_by_counts() {
+    let mut events =
+        String::from("{\"row\":1,\"type\":\"scan.code.v1\",\"subject\":\"door\",\"data\":{\"value\":1}}\n");
+    let mut truth = String::from("start,people\n");
+    for quarter in 0..40 {
+        // Two devices a person, from one person to eight.
+        let people = 1 + quarter % 8;
+        events +=
+            &format!("{}\n{}\n", event(quarter, "door", 2 * people, quarter != 7), event(quarter, "till", 9, true));
+        let start = jiff::Timestamp::from_second(1_795_309_200 + 900 * quarter).unwrap();
+        truth += &format!("{start},{people}\n");
+    }
+    let (code, _, err, _) = calibrate(&events, &truth, &[]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("windows of door and of till") && err.contains("--device"), "{err}");
+    let (code, out, err, learned) = calibrate(&events, &truth, &["--device", "door"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("39 counts of 900 s"), "{out}");
+    assert!(err.contains("1 of 40 counts lie outside the complete windows of that length"), "{err}");
+    assert!(learned.contains("basis = \"windows\""), "{learned}");
+    let error: f64 = out.rsplit(" is ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(error < 0.6, "a count that follows the devices is learned: {out}");
+    let (code, .., err, _) = calibrate(&format!("{events}noise\n"), &truth, &["--device", "door"]);
+    assert!(code == Some(1) && err.contains("events.jsonl:82"), "{err}");
+}
+
+#[test]
+fn who_opts_out_stands_in_the_list_as_a_hash_and_the_key_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("opt-out.txt").to_str().unwrap().to_owned();
+    let key = format!("{list}.key");
+    let run = |what: &str, address: &str| {
+        let done = smartstore(&["opt-out", &list, what, address]);
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    let (code, said) = run("add", "28:6c:07:71:eb:5f");
+    assert!(code == Some(0) && said.contains("listed; 1 devices"), "{said}");
+    let (text, secret) = (std::fs::read_to_string(&list).unwrap(), std::fs::read_to_string(&key).unwrap());
+    assert_eq!((text.len(), secret.len()), (17, 33));
+    assert!(!text.contains("286c07") && !said.contains("28:6c"), "{said}");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(run("add", "28:6C:07:71:EB:5F").1.contains("listed already; 1 "));
+    assert!(run("add", "28:6c:07:71:eb:60").1.contains("listed; 2 "));
+    assert!(run("remove", "28:6c:07:71:eb:5f").1.contains("not listed any more; 1 "));
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), secret, "the key stays");
+    let (code, said) = run("add", "da:a1:19:00:00:01");
+    assert!(code == Some(1) && said.contains("turn WiFi off"), "{said}");
+    assert_eq!(run("add", "nonsense").0, Some(1));
+    std::fs::remove_file(&key).unwrap();
+    let (code, said) = run("add", "28:6c:07:71:eb:61");
+    assert!(code == Some(1) && said.contains("opt-out.txt.key is gone"), "{said}");
 }

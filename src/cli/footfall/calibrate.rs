@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::captures::Captures;
-use crate::sense::footfall::{Calibration, Count, Counter, Features, Settings};
+use super::windows;
+use crate::sense::footfall::{Basis, Calibration, Count, Counter, Features, Settings};
 use crate::types::Timestamp;
 
 /// Arguments of `footfall calibrate`.
@@ -16,8 +17,15 @@ pub(super) struct Args {
     #[arg(long, value_name = "COUNTS.csv")]
     truth: PathBuf,
     /// Captures (pcap, 802.11 with or without radiotap), merged in the order of time.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "windows", conflicts_with = "windows", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// In the place of captures, what a running gateway has counted: lines of `smartstore events --json` or of
+    /// `smartstore journal export`.
+    #[arg(long, value_name = "EVENTS.jsonl")]
+    windows: Option<PathBuf>,
+    /// Whose windows, if there are those of several sensors.
+    #[arg(long, value_name = "DEVICE", requires = "windows")]
+    device: Option<String>,
     /// Length of the windows that were counted. Without it: the usual distance of two starts.
     #[arg(long, value_name = "TIME", value_parser = super::window)]
     window: Option<Duration>,
@@ -59,17 +67,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         is_covered: false,
     };
     let mut watched: Vec<Watched> = truths.iter().map(watch).collect();
-    listen(args, window, &mut watched)?;
+    let (basis, source) = match &args.windows {
+        Some(file) => {
+            look_up(&windows::read(file, args.device.as_deref(), length_us)?, &mut watched);
+            (Basis::Windows, "complete windows of that length")
+        }
+        None => {
+            listen(args, window, &mut watched)?;
+            (Basis::Frames, "captures")
+        }
+    };
     let counts: Vec<Count> = watched.iter().filter(|watched| watched.is_covered).filter_map(count).collect();
     if counts.len() < watched.len() {
         eprintln!(
-            "{} of {} counts lie outside the captures and are left out",
+            "{} of {} counts lie outside the {source} and are left out",
             watched.len() - counts.len(),
             watched.len()
         );
     }
     let window_s = u32::try_from(window.as_secs())?;
-    let calibration = Calibration::learn(window_s, &counts)?;
+    let calibration = Calibration::learn(basis, window_s, &counts)?;
     let written = toml::to_string(&calibration).context("the calibration cannot be written as TOML")?;
     std::fs::write(&args.out, written).with_context(|| format!("{}: cannot be written", args.out.display()))?;
     say!(
@@ -79,6 +96,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         calibration.error_people()
     );
     Ok(())
+}
+
+/// Finds each count's window.
+fn look_up(heard: &windows::Heard, watched: &mut [Watched]) {
+    for one in watched {
+        one.features = heard.get(&one.truth.start_us).copied();
+        one.is_covered = one.features.is_some();
+    }
 }
 
 fn count(watched: &Watched) -> Option<Count> {

@@ -2,7 +2,9 @@
 
 mod calibrate;
 mod captures;
+mod opt_out;
 mod replay;
+mod windows;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,14 +28,19 @@ enum What {
     )]
     Replay(replay::Args),
     /// Learn from counts of people how many of them what is heard stands for.
-    #[command(after_help = "Example:\n  smartstore footfall calibrate --truth counts.csv door.pcap -o door.toml")]
+    #[command(after_help = "Examples:\n  smartstore footfall calibrate --truth counts.csv door.pcap -o door.toml\n  \
+                      smartstore footfall calibrate --truth counts.csv --windows events.jsonl -o door.toml")]
     Calibrate(calibrate::Args),
+    /// Keep the list of devices whose owners do not want to be counted.
+    #[command(after_help = "Example:\n  smartstore footfall opt-out data/opt-out.txt add 28:6c:07:71:eb:5f")]
+    OptOut(opt_out::Args),
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
     let done = match &args.what {
         What::Replay(args) => replay::run(args),
         What::Calibrate(args) => calibrate::run(args),
+        What::OptOut(args) => opt_out::run(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,8 @@ const REPORTS: usize = 64;
 const KEEPS_UP: Duration = Duration::from_secs(60);
 /// A radio that cannot be tuned is tried again after so long.
 const RETUNE: Duration = Duration::from_secs(1);
+/// A thread that was told to end has this long for what it still has to say.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Windows of this length are what people are shown; the shortest, if there is none.
 const SHOWN_S: u64 = 60;
 
@@ -99,7 +101,10 @@ impl Sensor {
                 }
             }
         };
-        hearing.end().await;
+        let rest = hearing.end().await;
+        for window in rest {
+            port.observe(Observation::Footfall(Box::new(window))).await?;
+        }
         ended
     }
 
@@ -200,13 +205,20 @@ async fn sleep_until(at: Option<Instant>) {
 }
 
 impl Hearing {
-    /// Tells the thread to end, and waits for it: its socket and its key are gone then.
-    async fn end(self) {
-        let Self { mut knocker, reports, thread } = self;
-        // A thread that waits for its reports to be taken ends by this.
-        drop(reports);
+    /// Tells the thread to end, and waits for it: its socket and its key are gone then. The windows that it had open.
+    async fn end(self) -> Vec<FootfallWindow> {
+        let Self { mut knocker, mut reports, thread } = self;
         knocker.knock();
+        let mut rest = Vec::new();
+        // It ends by itself now; one that does not ends when nobody takes its reports.
+        while let Ok(Some(report)) = tokio::time::timeout(LAST_WORDS, reports.recv()).await {
+            if let Report::Window(window) = report {
+                rest.push(window);
+            }
+        }
+        drop(reports);
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        rest
     }
 }
 

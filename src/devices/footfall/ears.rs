@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
 use super::hours::Hours;
+use super::opted::OptedOut;
 use super::source::{Plan, Source};
 use crate::clock::Clock;
 use crate::sense::footfall::{Calibration, Counter, Key, Listed, Settings, Window};
@@ -19,6 +22,8 @@ use crate::wire::dot11::{Address, Link, Refused};
 const TICK: Duration = Duration::from_secs(1);
 /// A source that is not there is looked for this often.
 const LOOK_FOR: Duration = Duration::from_millis(200);
+/// The list of those who opted out is looked at this often.
+const LOOK_UP: Duration = Duration::from_secs(10);
 /// Wall time that goes astray from elapsed time by more than this has jumped, in microseconds.
 const JUMP_US: i64 = 2_000_000;
 /// How much of the stack is overwritten when something was heard: more than decoding ever uses.
@@ -36,6 +41,8 @@ pub(super) struct Manner {
     pub(super) own_devices: Vec<Address>,
     /// The shop's own access points: whoever is connected to one is not counted.
     pub(super) own_access_points: Vec<Address>,
+    /// The site's list of devices that are not counted.
+    pub(super) opt_out: Option<PathBuf>,
     /// After this long without a sign of life the sensor counts as silent.
     pub(super) silent_after: Duration,
 }
@@ -122,6 +129,11 @@ pub(super) struct Ears {
     clock: Clock,
     reports: Sender<Report>,
     ear: Ear,
+    /// The shop's own devices, then those that opted out.
+    lists: Vec<Arc<Listed>>,
+    opted_out: Option<OptedOut>,
+    /// When the list was looked at last.
+    looked_up: Option<Instant>,
     /// From here on the present key has heard everything, in microseconds since 1970.
     since_us: i64,
     closing_us: i64,
@@ -141,11 +153,14 @@ struct Over;
 
 fn fresh(manner: &Manner, clock: &Clock) -> Counter {
     let key = Key::new(clock.random_key());
-    let mut counter = Counter::new(manner.settings.clone(), key, manner.calibration.clone());
-    let (list_key, key) = (clock.random_key(), |random| Key::new(random));
-    let hashes = manner.own_devices.iter().map(|own| Listed::hash(&key(list_key), *own));
-    counter.ignore(Listed::new(key(list_key), hashes));
-    counter
+    Counter::new(manner.settings.clone(), key, manner.calibration.clone())
+}
+
+/// The shop's own devices, under a key that nobody keeps.
+fn own_devices(manner: &Manner, clock: &Clock) -> Listed {
+    let mut own = Listed::empty(Key::new(clock.random_key()));
+    manner.own_devices.iter().for_each(|address| _ = own.add(*address));
+    own
 }
 
 fn wall_us(clock: &Clock) -> i64 {
@@ -156,8 +171,11 @@ fn wall_us(clock: &Clock) -> i64 {
 impl Ears {
     pub(super) fn new(plan: Plan, manner: Manner, clock: Clock, reports: Sender<Report>) -> Self {
         let (now_us, now) = (wall_us(&clock), clock.now());
+        let lists = vec![Arc::new(own_devices(&manner, &clock))];
+        let mut counter = fresh(&manner, &clock);
+        counter.ignore(lists.clone());
         let ear = Ear {
-            counter: fresh(&manner, &clock),
+            counter,
             own_access_points: manner.own_access_points.clone(),
             counted: Counted::default(),
             unread: 0,
@@ -165,6 +183,9 @@ impl Ears {
         };
         Self {
             plan,
+            lists,
+            opted_out: manner.opt_out.clone().map(OptedOut::new),
+            looked_up: None,
             manner,
             clock,
             reports,
@@ -183,11 +204,15 @@ impl Ears {
     /// Hears until somebody knocks.
     pub(super) fn run(mut self, door: &Door) {
         let Err(Over) = self.hear(door);
+        // What open windows have counted so far is told as what it is, and not kept for whoever comes next.
+        self.ear.counter.finish();
+        self.since_us = NOT_LISTENING;
+        let _ = self.give_windows();
     }
 
     fn hear(&mut self, door: &Door) -> Result<Infallible, Over> {
         loop {
-            match self.plan.open(self.clock.now()) {
+            match self.look_up().and_then(|()| self.plan.open(self.clock.now())) {
                 Ok(mut source) => {
                     self.away = None;
                     self.report(Report::Away(None))?;
@@ -200,6 +225,18 @@ impl Ears {
             self.pass(wall_us(&self.clock), true)?;
             self.tell_counted()?;
         }
+    }
+
+    /// Reads the list of those who opted out, if there is one and it has changed.
+    fn look_up(&mut self) -> io::Result<()> {
+        let Some(opted_out) = &mut self.opted_out else { return Ok(()) };
+        self.looked_up = Some(self.clock.now());
+        if let Some(listed) = opted_out.news()? {
+            self.lists.truncate(1);
+            self.lists.push(listed);
+            self.ear.counter.ignore(self.lists.clone());
+        }
+        Ok(())
     }
 
     fn is_away(&mut self, why: &io::Error) -> Result<(), Over> {
@@ -238,6 +275,11 @@ impl Ears {
                     self.ear.counter.finish();
                     self.give_windows()?;
                 }
+            }
+            if self.looked_up.is_some_and(|at| self.clock.now() - at >= LOOK_UP)
+                && let Err(unreadable) = self.look_up()
+            {
+                return Ok(unreadable);
             }
             self.tell_counted()?;
             self.look_alive(is_heard || has_ended, source)?;
@@ -290,6 +332,7 @@ impl Ears {
         self.restart_at(i64::MAX - 1);
         self.give_windows()?;
         self.ear.counter = fresh(&self.manner, &self.clock);
+        self.ear.counter.ignore(self.lists.clone());
         self.restart_at(now_us);
         self.closing_us = self.manner.hours.next_closing_us(now_us);
         Ok(())

@@ -15,6 +15,7 @@ mod driver;
 mod ears;
 mod hours;
 mod kind;
+mod opted;
 mod profile;
 mod source;
 

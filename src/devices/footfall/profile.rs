@@ -52,6 +52,7 @@ pub(crate) struct RawChoices<'a> {
     closes: Option<&'a Spanned<String>>,
     own_devices: &'a [Spanned<String>],
     own_access_points: &'a [Spanned<String>],
+    opt_out: Option<&'a Spanned<String>>,
     calibration: Option<&'a Spanned<String>>,
 }
 
@@ -130,6 +131,10 @@ macro_rules! choices {
             #[serde(default)]
             #[schemars(with = "Vec<String>")]
             own_access_points: Vec<Spanned<String>>,
+            /// The site's list of devices whose owners do not want to be counted, which `smartstore footfall opt-out`
+            /// keeps; relative to the configuration. Nothing is counted while it cannot be read.
+            #[schemars(with = "Option<String>")]
+            opt_out: Option<Spanned<String>>,
             /// A file that `smartstore footfall calibrate` wrote for this place; relative to the configuration.
             #[schemars(with = "Option<String>")]
             calibration: Option<Spanned<String>>,
@@ -144,6 +149,7 @@ macro_rules! choices {
                     closes: self.closes.as_ref(),
                     own_devices: &self.own_devices,
                     own_access_points: &self.own_access_points,
+                    opt_out: self.opt_out.as_ref(),
                     calibration: self.calibration.as_ref(),
                 }
             }
@@ -391,6 +397,7 @@ pub(super) fn manner(
         calibration: None,
         own_devices,
         own_access_points,
+        opt_out: choices.opt_out.map(|file| beside(raw, file)),
         silent_after,
     }
 }
@@ -417,8 +424,12 @@ fn settings(checks: &mut Checks, raw: &RawDevice<'_>, facts: &RawFacts<'_>, choi
 
 /// The file of the site's calibration.
 pub(super) fn calibration_file(raw: &RawDevice<'_>, choices: &RawChoices<'_>) -> Option<PathBuf> {
-    let beside = raw.settings.file.parent().unwrap_or(Path::new(""));
-    choices.calibration.map(|file| beside.join(file.get_ref()))
+    choices.calibration.map(|file| beside(raw, file))
+}
+
+/// A file that the configuration names.
+fn beside(raw: &RawDevice<'_>, file: &Spanned<String>) -> PathBuf {
+    raw.settings.file.parent().unwrap_or(Path::new("")).join(file.get_ref())
 }
 
 /// Reads a site's calibration.

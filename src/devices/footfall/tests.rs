@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use crate::clock::Clock;
 use crate::device::testing::{BOUND, configure, mistakes, plug, said};
 use crate::device::{DeviceKind, PortEnds, port};
 use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Metrics};
+use crate::sense::footfall::Listed;
 use crate::types::{Condition, DeviceId, FootfallWindow, Observation, Tally, Timestamp};
 use crate::wire::dot11::Link;
 use crate::wire::pcap::{write_header, write_record};
+use crate::wire::probebox::parse_address;
 
 const KINDS: &[&dyn DeviceKind] = &[&MONITOR, &TZ001, &DATASKY];
 const MONITOR_TEXT: &str = include_str!("../../../device-profiles/footfall/linux-monitor.toml");
@@ -76,8 +79,8 @@ impl World {
     }
 }
 
-/// Runs a sensor beside a story, and sees that it ends when it is told to.
-async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl AsyncFnOnce(&mut World)) {
+/// Runs a sensor beside a story, and sees that it ends when it is told to; what is around it then.
+async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl AsyncFnOnce(&mut World)) -> World {
     let device = configure(KINDS, profile, endpoint, settings).unwrap();
     let clock = Clock::manual(Timestamp::from_unix_ms(NOW_MS), 1);
     let (conditions, metrics, board) = (Conditions::new(clock.clone()), Metrics::default(), Board::default());
@@ -94,6 +97,7 @@ async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl Async
     let both = async { tokio::join!(device.run(&mut port), told) };
     let (ended, ()) = tokio::time::timeout(BOUND * 2, both).await.expect("the sensor ends when it is told to");
     ended.unwrap();
+    world
 }
 
 fn line(number: u8, rssi: i8) -> String {
@@ -339,4 +343,66 @@ async fn a_box_that_says_nothing_for_long_is_silent() {
         world.until("it is heard", |world| !world.has(Condition::DeviceSilent)).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_opted_out_is_not_counted_and_without_the_list_nobody_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tty, list) = (folder.path().join("tty"), folder.path().join("opt-out.txt"));
+    let key = folder.path().join("opt-out.txt.key");
+    let mut far = plug(&tty);
+    let settings = format!("opt_out = \"{}\"", list.display());
+    beside(&quick(TZ001_TEXT), &format!("serial:{}", tty.display()), &settings, async |world: &mut World| {
+        world.until("the list is missed", |world| world.has(Condition::TtyMissing)).await;
+        let detail = world.conditions.standing()[0].detail.clone().unwrap_or_default();
+        assert!(detail.contains("opt-out.txt") && detail.contains("footfall opt-out"), "{detail}");
+        let secret = "000102030405060708090a0b0c0d0e0f";
+        let mut listed = Listed::parse(secret, "").unwrap();
+        listed.add(parse_address(b"28:01:00:00:40:01").unwrap());
+        std::fs::write(&key, secret).unwrap();
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::write(&list, listed.text()).unwrap();
+        let says =
+            |world: &World| world.conditions.standing().iter().filter_map(|one| one.detail.clone()).collect::<String>();
+        world.until("the key is too open", |world| says(world).contains("chmod 600")).await;
+        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        world.until_running().await;
+        far.say(format!("{}{}", line(1, -60), line(2, -60)).as_bytes());
+        world.until_counted(Tally::FramesGood, 2).await;
+        assert_eq!(world.window().await.devices, 1);
+        listed.add(parse_address(b"28:01:00:00:40:02").unwrap());
+        std::fs::remove_file(&list).unwrap();
+        std::fs::write(&list, listed.text()).unwrap();
+        let mut devices = u32::MAX;
+        for _ in 0..20 {
+            far.say(line(2, -60).as_bytes());
+            devices = world.window().await.devices;
+            if devices == 0 {
+                break;
+            }
+        }
+        assert_eq!(devices, 0, "the longer list is taken up");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_stop_interrupts_is_said_and_not_called_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let tty = folder.path().join("tty");
+    let mut far = plug(&tty);
+    let profile = TZ001_TEXT.replace("[\"1min\", \"10min\", \"60min\"]", "[\"1min\", \"60min\"]");
+    let mut world = beside(&profile, &format!("serial:{}", tty.display()), "", async |world: &mut World| {
+        world.until_running().await;
+        far.say(line(1, -60).as_bytes());
+        world.until_counted(Tally::FramesGood, 1).await;
+    })
+    .await;
+    let mut lengths = Vec::new();
+    for _ in 0..2 {
+        let Observation::Footfall(window) = said(&mut world.ends).await else { panic!("a window") };
+        assert_eq!((window.devices, window.complete), (1, false), "{window:?}");
+        lengths.push(window.end.since(window.start).as_secs());
+    }
+    assert_eq!(lengths, [60, 3600]);
 }

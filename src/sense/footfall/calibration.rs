@@ -15,10 +15,22 @@ use super::levels::{FEATURES, Features, GATES_DBM, SPANS};
 use super::limits::{CALIBRATION_POINTS, LONGEST_WINDOW, SHORTEST_WINDOW};
 use super::regress::{Line, Point, Sums};
 
+/// What a calibration was learned from, and estimates by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Frames: element orders and addresses at several levels.
+    #[default]
+    Frames,
+    /// A running sensor's windows: who passed, came in and stayed.
+    Windows,
+}
+
 /// A site's calibration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Calibration {
+    basis: Basis,
     window_s: u32,
     points: u32,
     error_people: f64,
@@ -33,6 +45,9 @@ pub struct Calibration {
 struct Written {
     /// Form of this file.
     version: u32,
+    /// What was learned from.
+    #[serde(default)]
+    basis: Basis,
     /// Over which time was counted.
     window_s: u32,
     /// Counts that were learned from.
@@ -44,7 +59,7 @@ struct Written {
     /// No estimate is higher.
     most_people: f64,
     offset: f64,
-    /// For each square root of a number: element orders, then addresses.
+    /// For each square root of a number: element orders, then addresses; of windows the counts, then nothing.
     weights: Vec<f64>,
 }
 
@@ -110,6 +125,11 @@ struct Tried {
 }
 
 impl Calibration {
+    /// What it was learned from.
+    pub fn basis(&self) -> Basis {
+        self.basis
+    }
+
     /// Over which time the counts were made.
     pub fn window(&self) -> Duration {
         Duration::from_secs(self.window_s.into())
@@ -125,12 +145,12 @@ impl Calibration {
         self.error_people
     }
 
-    /// Learns from counts that were made over times of `window_s` seconds.
+    /// Learns from counts that were made over times of `window_s` seconds, all of one basis.
     ///
     /// # Errors
     ///
     /// There are too few counts, or they are no numbers of people.
-    pub fn learn(window_s: u32, counts: &[Count]) -> Result<Self, CalibrationError> {
+    pub fn learn(basis: Basis, window_s: u32, counts: &[Count]) -> Result<Self, CalibrationError> {
         let counts = &counts[..counts.len().min(CALIBRATION_POINTS)];
         if counts.len() < LEAST_POINTS {
             return Err(CalibrationError::TooFew(counts.len()));
@@ -153,6 +173,7 @@ impl Calibration {
         }
         let error = left_out.iter().zip(&points).map(|(people, point)| (people - point.y).abs()).sum::<f64>();
         Ok(Self {
+            basis,
             window_s,
             points: u32::try_from(points.len()).unwrap_or(u32::MAX),
             error_people: error / points.len() as f64,
@@ -243,6 +264,7 @@ impl From<Calibration> for Written {
     fn from(calibration: Calibration) -> Self {
         Self {
             version: VERSION,
+            basis: calibration.basis,
             window_s: calibration.window_s,
             points: calibration.points,
             error_people: calibration.error_people,
@@ -276,6 +298,7 @@ impl TryFrom<Written> for Calibration {
             return Err(CalibrationError::Number("weights"));
         }
         Ok(Self {
+            basis: written.basis,
             window_s: written.window_s,
             points: written.points,
             error_people: written.error_people,

@@ -1,11 +1,11 @@
 //! One sensor's pipeline: frames in, windows out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::calibration::{Calibration, Estimate, uncalibrated};
+use super::calibration::{Basis, Calibration, Estimate, uncalibrated};
 use super::devices::{Devices, Placed, Sighting};
-use super::fusion::Roll;
 use super::key::{Key, Pseudonym};
 use super::levels::{Features, Levels};
 use super::limits::{CLOSED_WINDOWS, GAP_US, WINDOWS};
@@ -102,7 +102,7 @@ pub struct Counter {
     seed: u64,
     calibration: Option<Calibration>,
     levels: Option<Levels>,
-    listed: Option<Listed>,
+    lists: Vec<Arc<Listed>>,
     devices: Devices,
     is_open: bool,
     /// The latest time that was told; `None` before the first.
@@ -134,14 +134,15 @@ impl Counter {
         let windows = settings.windows.iter().filter(|window| is_window(**window)).take(WINDOWS);
         let mut open: Vec<Open> = windows.map(|window| Open::new(us(*window))).collect();
         open.sort_by_key(|window| window.length_us);
+        let levels = calibration.as_ref().filter(|calibration| calibration.basis() == Basis::Frames);
         Self {
             devices: Devices::new(us(settings.visit_silence)),
             seed: seed(&key),
             settings,
             key,
-            levels: calibration.as_ref().map(|calibration| Levels::new(calibration.window())),
+            levels: levels.map(|calibration| Levels::new(calibration.window())),
             calibration,
-            listed: None,
+            lists: Vec::new(),
             is_open: true,
             now_us: None,
             next_us: i64::MAX,
@@ -151,9 +152,9 @@ impl Counter {
         }
     }
 
-    /// From now on these devices are not counted.
-    pub fn ignore(&mut self, listed: Listed) {
-        self.listed = Some(listed);
+    /// From now on these devices are not counted, and no others are left out.
+    pub fn ignore(&mut self, lists: Vec<Arc<Listed>>) {
+        self.lists = lists;
     }
 
     /// Whether the shop is open, which it is until something else is said. Who is heard for long while it is closed
@@ -217,7 +218,7 @@ impl Counter {
 
     #[inline]
     fn hear(&mut self, at_us: i64, from: Address, sequence: Option<u16>, rssi_dbm: i8, print: Print) -> Heard {
-        if self.listed.as_ref().is_some_and(|listed| listed.has(from)) {
+        if self.lists.iter().any(|list| list.has(from)) {
             self.tally.listed += 1;
             return Heard::Listed;
         }
@@ -312,8 +313,15 @@ impl Counter {
     }
 
     fn estimate(&self, now_us: i64) -> Option<Estimate> {
-        let (calibration, levels) = self.calibration.as_ref().zip(self.levels.as_ref())?;
-        Some(calibration.estimate(&levels.features(now_us)))
+        let calibration = self.calibration.as_ref()?;
+        let features = match calibration.basis() {
+            Basis::Frames => self.levels.as_ref()?.features(now_us),
+            Basis::Windows => {
+                let from_us = now_us.saturating_sub(us(calibration.window()));
+                self.devices.survey(from_us, now_us, &self.settings).features()
+            }
+        };
+        Some(calibration.estimate(&features))
     }
 
     fn close_one(&mut self, at: usize, until_us: i64, estimate: Option<Estimate>) {
@@ -396,13 +404,6 @@ impl Counter {
         self.levels = self.levels.take().map(|levels| levels.anew());
         self.seed = seed(&key);
         self.key = key;
-    }
-
-    /// Who was heard since `from_us`, to be put together with what other sensors under the same key heard
-    /// ([`fuse`](super::fuse)).
-    pub fn roll(&mut self, from_us: i64) -> Roll {
-        self.devices.settle();
-        Roll::new(self.devices.roll(from_us, self.now_us.unwrap_or(from_us), &self.settings))
     }
 
     /// The shortest window, or a minute: how often [`Counter::advance`] is worth calling at the most.

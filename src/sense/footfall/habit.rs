@@ -9,6 +9,8 @@ const TIMES_MS: [u32; 15] =
 const TIMES: usize = TIMES_MS.len() + 1;
 /// Upper ends of the counter's steps.
 const GAPS: [u16; 18] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512];
+/// How many steps are told apart.
+pub(super) const GAP_BINS: usize = GAPS.len();
 /// What is common to all counts as much as this many changes.
 const PRIOR: f64 = 4.0;
 /// What is common to all keeps this share, however much was learned.
@@ -37,9 +39,9 @@ impl Default for Habit {
 }
 
 /// Fine times: each an eighth longer than the one before, from 20 ms on.
-const FINE: usize = 96;
+pub(super) const FINE: usize = 96;
 
-fn fine_bin(after_us: i64) -> usize {
+pub(super) fn fine_bin(after_us: i64) -> usize {
     let over = (after_us.max(0) as f64 / 20_000.0).max(1.0).ln() / FINE_STEP;
     (0..FINE - 1).find(|bin| *bin as f64 + 1.0 > over).unwrap_or(FINE - 1)
 }
@@ -52,7 +54,7 @@ fn time_bin(after_us: i64) -> usize {
     TIMES_MS.partition_point(|end| *end <= after_ms)
 }
 
-fn gap_bin(gap: u16) -> usize {
+pub(super) fn gap_bin(gap: u16) -> usize {
     GAPS.partition_point(|end| *end < gap).min(GAPS.len() - 1)
 }
 

@@ -21,6 +21,16 @@ pub(super) const FEATURES: usize = 2 * GATES_DBM.len() * SPANS.len();
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Features(pub(super) [f64; FEATURES]);
 
+impl Features {
+    /// Those of a window that a counter gave: who stayed, came in, was heard at all, was heard at most, passed.
+    pub fn of_window(passed: u32, visited: u32, stayed: u32, devices_high: u32) -> Self {
+        let counts = [stayed, visited + stayed, passed + visited + stayed, devices_high, passed];
+        let mut features = [0.0; FEATURES];
+        features.iter_mut().zip(counts).for_each(|(feature, count)| *feature = f64::from(count).sqrt());
+        Self(features)
+    }
+}
+
 /// When each of some things was last heard at least how strongly, in seconds since the Unix epoch; 0 for never.
 #[derive(Default)]
 struct Lasts(ByHash<[u32; GATES_DBM.len()]>);

@@ -48,3 +48,9 @@ pub(super) const NAMELESS_US: i64 = 1_000_000;
 pub(super) const LENT_US: i64 = 600_000_000;
 /// Devices that only ever spoke weakly for which a host is sought at a time: the latest ones.
 pub(super) const LODGERS: usize = 256;
+/// Addresses of one scan follow each other within this time, in microseconds,
+pub(super) const SCAN_US: i64 = 1_000_000;
+/// and the counter has run on by at most so much.
+pub(super) const SCAN_GAP: u16 = 24;
+/// Devices of one list that are not counted.
+pub(super) const LISTED: usize = 100_000;

@@ -1,15 +1,19 @@
 //! Which track goes on from which.
 //!
-//! First those are linked that the frame counter links, which gives rows that are one sender beyond reasonable doubt.
-//! What is learned from them (habits, which models send which weak requests) is used to link once more. Then whole
-//! rows are linked by what all their tracks have shown: the model, and how it makes addresses.
+//! First those are linked that follow each other within a scan, then scans by the frame counter, which gives rows that
+//! are one sender beyond reasonable doubt. What is learned from them (habits, rhythms, which models send which weak
+//! requests) is used to link scans once more. Then whole rows are linked by what all their tracks have shown: the
+//! model, and how it makes addresses.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use super::auction::{Wish, auction};
 use super::ends::Ends;
-use super::limits::{LODGERS, MANY, SETTLED_US, YOUNG};
+use super::limits::{MANY, SETTLED_US, YOUNG};
+use super::lodge::lodge;
 use super::models::{Kind, Models, Side};
+use super::rhythm::Rhythms;
+use super::scans;
 use super::tracks::{Reason, Track, Tracks};
 
 /// From which place something goes on, why, and what that is worth.
@@ -20,7 +24,9 @@ type Forbidden = HashSet<(u32, u32)>;
 /// A link by the counter has to be worth this much, from time to time more.
 const SURE: [f64; 4] = [1.0, 2.0, 2.5, 2.5];
 /// A link of rows is worth this much beside what speaks for it: as few devices as explain what was heard.
-const FEWER: f64 = 4.0;
+pub(super) const FEWER: f64 = 4.0;
+/// Rows that only spoke weakly are linked by what is as sure as a link of addresses: others wait for their host.
+const BARE: f64 = 2.5;
 
 /// Tracks that are one sender beyond reasonable doubt, as one.
 pub(super) struct Row {
@@ -64,10 +70,11 @@ fn link_young(all: &[Track], orders: &[u64], is_young: &[bool]) -> (Vec<Link>, V
     let mut models = Models::new(all, orders);
     let mut fulls: Vec<Option<Kind>> = all.iter().map(|track| models.head(track).full).collect();
     let mut forbidden = Forbidden::new();
-    let mut links = Vec::new();
+    let settled = settled(all, &models, is_young);
+    let mut links: Vec<Link> = settled.clone();
     let rounds = if all.len() <= MANY { SURE.len() } else { 2 };
     for sure in &SURE[SURE.len() - rounds..] {
-        links = by_counter(all, &models, is_young, &forbidden, *sure);
+        links = by_counter((all, is_young), &models, &settled, &forbidden, (&links, *sure));
         models.learn(all, &links);
         forbidden.extend(contradictions(&links, &fulls));
         if models.unite(all, &links) {
@@ -79,32 +86,49 @@ fn link_young(all: &[Track], orders: &[u64], is_young: &[bool]) -> (Vec<Link>, V
         links[at as usize] = None;
     }
     let rows = rows(all, &models, &links, is_young);
-    for (head, link) in by_model(all, &models, &rows) {
+    let rhythms = Rhythms::new(all, &links);
+    for (head, link) in by_model(all, &models, &rhythms, &rows) {
         links[head as usize] = Some(link);
     }
-    let hosts = lodge(all, &models, &links, is_young);
+    let hosts = lodge(all, &models, &rhythms, &links, is_young);
     (links, hosts)
 }
 
 /// What a link that is kept counts for, when one has to go.
 const KEPT: f64 = 100.0;
 
-/// Links that are older than what is linked anew.
-fn kept(all: &[Track], is_young: &[bool]) -> Vec<Link> {
+/// Links that are beyond question: those that are older than what is linked anew, and those within a scan.
+fn settled(all: &[Track], models: &Models, is_young: &[bool]) -> Vec<Link> {
     let old =
         |(track, is_young): (&Track, &bool)| track.before.filter(|_| !is_young).map(|at| (at, track.reason, KEPT));
-    all.iter().zip(is_young).map(old).collect()
+    let mut links: Vec<Link> = all.iter().zip(is_young).map(old).collect();
+    let mut is_taken = vec![false; all.len()];
+    links.iter().flatten().for_each(|(before, ..)| is_taken[*before as usize] = true);
+    for (at, scan) in scans::within(all, models).into_iter().enumerate().filter(|(at, _)| is_young[*at]) {
+        if let Some((before, ..)) = scan.filter(|(before, ..)| !is_taken[*before as usize]) {
+            is_taken[before as usize] = true;
+            links[at] = scan;
+        }
+    }
+    links
 }
 
 /// Tracks that the counter links.
-fn by_counter(all: &[Track], models: &Models, is_young: &[bool], forbidden: &Forbidden, sure: f64) -> Vec<Link> {
-    let mut links = kept(all, is_young);
+fn by_counter(
+    (all, is_young): (&[Track], &[bool]),
+    models: &Models,
+    settled: &[Link],
+    forbidden: &Forbidden,
+    (last, sure): (&[Link], f64),
+) -> Vec<Link> {
+    let rhythms = Rhythms::new(all, last);
+    let mut links = settled.to_vec();
     let mut is_free = vec![true; all.len()];
     links.iter().flatten().for_each(|(before, ..)| is_free[*before as usize] = false);
     let sides: Vec<(Side, Side)> = all.iter().map(|track| (models.head(track), models.tail(track))).collect();
     let free = (0u32..).zip(&sides).filter(|(at, _)| is_free[*at as usize]);
     let ends = Ends::new(free.map(|(at, sides)| (at, sides.1)));
-    let young: Vec<usize> = (0..all.len()).filter(|at| is_young[*at]).collect();
+    let young: Vec<usize> = (0..all.len()).filter(|at| is_young[*at] && links[*at].is_none()).collect();
     let mut found: Vec<Vec<(Wish, Reason)>> = Vec::with_capacity(young.len());
     for &at in &young {
         let (head, _) = &sides[at];
@@ -112,11 +136,14 @@ fn by_counter(all: &[Track], models: &Models, is_young: &[bool], forbidden: &For
         let mut wishes = Vec::new();
         for (thing, tail) in ends.near(head, models) {
             let is_same = all[at].same == Some(thing);
-            if thing as usize != at
-                && !forbidden.contains(&(thing, place))
-                && let Some((worth, reason)) = models.by_counter(&tail, head, is_same, false)
-                && worth > sure
-            {
+            if thing as usize == at || forbidden.contains(&(thing, place)) {
+                continue;
+            }
+            let Some((mut worth, reason)) = models.by_counter(&tail, head, is_same, false) else { continue };
+            if head.full.is_none() && tail.full.is_none() {
+                worth += rhythms.of_link(last, (thing, place), reason, head.at_us - tail.at_us);
+            }
+            if worth > sure {
                 wishes.push((Wish { thing, worth: worth - sure }, reason));
             }
         }
@@ -156,10 +183,10 @@ fn rows(all: &[Track], models: &Models, links: &[Link], is_young: &[bool]) -> Ve
 }
 
 /// Rows that their model links: the head of the later, and its link to the tail of the earlier.
-fn by_model(all: &[Track], models: &Models, rows: &[Row]) -> Vec<(u32, (u32, Reason, f64))> {
+fn by_model(all: &[Track], models: &Models, rhythms: &Rhythms, rows: &[Row]) -> Vec<(u32, (u32, Reason, f64))> {
     let ends = Ends::new((0u32..).zip(rows).map(|(at, row)| (at, row.tail)));
     let found: Vec<Vec<(Wish, Reason)>> =
-        (0u32..).zip(rows).map(|(at, row)| wishes_of_row(all, models, rows, &ends, at, row)).collect();
+        (0u32..).zip(rows).map(|(at, row)| wishes_of_row((all, models, rhythms), rows, &ends, at, row)).collect();
     let wishes: Vec<Vec<Wish>> = found.iter().map(|found| found.iter().map(|(wish, _)| *wish).collect()).collect();
     let won = auction(&wishes, rows.len());
     let link = |(won, found): (&Option<usize>, &Vec<(Wish, Reason)>)| {
@@ -173,7 +200,13 @@ fn by_model(all: &[Track], models: &Models, rows: &[Row]) -> Vec<(u32, (u32, Rea
     linked.collect()
 }
 
-fn wishes_of_row(all: &[Track], models: &Models, rows: &[Row], ends: &Ends, at: u32, row: &Row) -> Vec<(Wish, Reason)> {
+fn wishes_of_row(
+    (all, models, rhythms): (&[Track], &Models, &Rhythms),
+    rows: &[Row],
+    ends: &Ends,
+    at: u32,
+    row: &Row,
+) -> Vec<(Wish, Reason)> {
     let mut wishes: Vec<(Wish, Reason)> = Vec::new();
     let near = ends.near(&row.head, models).chain(ends.latest(&row.head, models));
     let near = near.filter(|(_, tail)| row.is_young && row.head.full.is_some() == tail.full.is_some());
@@ -182,10 +215,15 @@ fn wishes_of_row(all: &[Track], models: &Models, rows: &[Row], ends: &Ends, at: 
         let is_new = wishes.iter().all(|(wish, _)| wish.thing != thing);
         if is_new
             && thing != at
-            && let Some((worth, reason)) = models.by_model(&tail, &row.head, is_same)
-            && worth > -FEWER
+            && let Some((mut worth, reason)) = models.by_model(&tail, &row.head, is_same)
         {
-            wishes.push((Wish { thing, worth: worth + FEWER }, reason));
+            let is_bare = row.head.full.is_none();
+            if let Some(last) = tail.place.filter(|_| is_bare) {
+                worth += rhythms.alike(last, row.first).unwrap_or(0.0);
+            }
+            if worth > if is_bare { BARE } else { -FEWER } {
+                wishes.push((Wish { thing, worth: worth + FEWER }, reason));
+            }
         }
     }
     wishes
@@ -218,100 +256,6 @@ fn contradictions(links: &[Link], fulls: &[Option<Kind>]) -> Vec<(u32, u32)> {
     wrong
 }
 
-/// Devices that only ever spoke weakly find a host that was silent meanwhile: for the head of each a track of the host.
-fn lodge(all: &[Track], models: &Models, links: &[Link], is_young: &[bool]) -> Vec<Option<u32>> {
-    let mut roots: Vec<usize> = (0..all.len()).collect();
-    for (at, link) in links.iter().enumerate() {
-        let before = link.map(|(before, ..)| before);
-        for other in [before, all[at].same, all[at].host.filter(|_| !is_young[at])].into_iter().flatten() {
-            let (a, b) = (root(&mut roots, at), root(&mut roots, other as usize));
-            roots[a.max(b)] = a.min(b);
-        }
-    }
-    // Of each device its tracks in the order of time.
-    let mut devices: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-    for at in (0u32..).take(all.len()) {
-        devices.entry(root(&mut roots, at as usize)).or_default().push(at);
-    }
-    let (hosts, lodgers): (Vec<Vec<u32>>, Vec<Vec<u32>>) =
-        devices.into_values().partition(|tracks| tracks.iter().any(|at| !all[*at as usize].full.is_empty()));
-    let lodgers: Vec<Vec<u32>> = lodgers.into_iter().filter(|tracks| is_young[tracks[0] as usize]).collect();
-    let lodgers: Vec<Vec<u32>> = lodgers[lodgers.len().saturating_sub(LODGERS)..].to_vec();
-    let mut stays: Vec<(Side, Vec<u32>)> =
-        hosts.into_iter().map(|tracks| (of_all(all, models, &tracks), tracks)).collect();
-    let lodgers: Vec<(Side, Vec<u32>)> =
-        lodgers.into_iter().map(|tracks| (of_all(all, models, &tracks), tracks)).collect();
-    let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
-    for (l, (own, lodger)) in lodgers.iter().enumerate() {
-        for (h, (host, tracks)) in stays.iter().enumerate() {
-            let place = place(all, models, host, tracks, own, lodger);
-            pairs.extend(place.map(|(_, worth)| (worth, l, h)).filter(|(worth, ..)| *worth > -FEWER));
-        }
-    }
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut is_housed = vec![false; lodgers.len()];
-    let mut linked = vec![None; all.len()];
-    for (_, l, h) in pairs {
-        if !is_housed[l] {
-            is_housed[l] = take_in(all, models, &mut stays[h], &lodgers[l], &mut linked);
-        }
-    }
-    // Who found no host: as few devices as can be.
-    let mut groups: Vec<(Side, Vec<u32>)> = Vec::new();
-    for (lodger, _) in lodgers.into_iter().zip(is_housed).filter(|(_, is_housed)| !is_housed) {
-        if !groups.iter_mut().any(|group| take_in(all, models, group, &lodger, &mut linked)) {
-            groups.push(lodger);
-        }
-    }
-    linked
-}
-
-/// A host takes a lodger in, if it is free at that time.
-fn take_in(
-    all: &[Track],
-    models: &Models,
-    host: &mut (Side, Vec<u32>),
-    lodger: &(Side, Vec<u32>),
-    linked: &mut [Option<u32>],
-) -> bool {
-    let Some((before, _)) = place(all, models, &host.0, &host.1, &lodger.0, &lodger.1) else { return false };
-    linked[lodger.1[0] as usize] = Some(before);
-    host.1.extend(&lodger.1);
-    host.1.sort_by_key(|at| all[*at as usize].first_us);
-    true
-}
-
-/// What all tracks of a device have shown.
-fn of_all(all: &[Track], models: &Models, tracks: &[u32]) -> Side {
-    let mut whole = models.head(&all[tracks[0] as usize]);
-    tracks.iter().for_each(|at| whole.take_in(&models.head(&all[*at as usize])));
-    whole
-}
-
-/// Where in a host's time a lodger would be, if it is free then, and what that is worth.
-fn place(
-    all: &[Track],
-    models: &Models,
-    host: &Side,
-    tracks: &[u32],
-    own: &Side,
-    lodger: &[u32],
-) -> Option<(u32, f64)> {
-    let (first, last) = (&all[lodger[0] as usize], &all[lodger[lodger.len() - 1] as usize]);
-    let at = tracks.partition_point(|at| all[*at as usize].first_us < first.first_us);
-    let before = at.checked_sub(1).map(|at| tracks[at]);
-    let after = tracks.get(at).copied();
-    let is_free_before = before.is_none_or(|at| all[at as usize].last_us < first.first_us);
-    let is_free_after = after.is_none_or(|at| all[at as usize].first_us > last.last_us);
-    if !is_free_before || !is_free_after {
-        return None;
-    }
-    let step = |before: &Track, after: &Track| models.step(&models.tail(before), &models.head(after));
-    let counter =
-        before.map_or(0.0, |at| step(&all[at as usize], first)) + after.map_or(0.0, |at| step(last, &all[at as usize]));
-    Some((before.or(after)?, models.hosting(host, own)? + counter))
-}
-
 /// Tells every track from a place on its device: what is linked, or of one address, is one.
 fn name(tracks: &mut [Track], from: usize) {
     let mut roots: Vec<usize> = (0..tracks.len() - from).collect();
@@ -338,7 +282,7 @@ fn name(tracks: &mut [Track], from: usize) {
     }
 }
 
-fn root(roots: &mut [usize], mut at: usize) -> usize {
+pub(super) fn root(roots: &mut [usize], mut at: usize) -> usize {
     while roots[at] != at {
         roots[at] = roots[roots[at]];
         at = roots[at];

@@ -19,21 +19,22 @@
 //! numbers only; of each window `passed + visited + stayed = devices` and `low <= devices <= high`.
 
 mod auction;
-mod breakdown;
 mod calibration;
 mod counter;
 mod devices;
 mod ends;
-mod fusion;
 mod habit;
 mod key;
 mod levels;
 mod limits;
 mod links;
 mod listed;
+mod lodge;
 mod models;
 mod print;
 mod regress;
+mod rhythm;
+mod scans;
 mod settings;
 mod survey;
 #[cfg(test)]
@@ -41,14 +42,12 @@ mod tests;
 mod tracks;
 mod window;
 
-pub use breakdown::{Breakdown, Cell, Dwell};
-pub use calibration::{Calibration, CalibrationError, Count};
+pub use calibration::{Basis, Calibration, CalibrationError, Count};
 pub use counter::{Counter, Heard};
 pub use devices::{Devices, Placed, Sighting};
-pub use fusion::{Fused, Roll, fuse};
 pub use key::{Key, Pseudonym};
 pub use levels::Features;
-pub use listed::Listed;
+pub use listed::{Listed, ListedError};
 pub use print::{Manner, Print, fingerprint};
 pub use settings::{Settings, SettingsError};
 pub use tracks::Reason;

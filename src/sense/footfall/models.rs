@@ -220,14 +220,15 @@ impl Models {
             let addresses = self.habits.get(&full).map_or(0.0, Habit::addresses);
             if known { MATES.0 } else { MATES.1 - 0.05 * addresses.min(20.0) }
         };
+        let mixed = if before.is_global() == after.is_global() { 0.0 } else { FROM_GLOBAL };
         let is_kin = |a: Kind, b: Kind| a.manner == b.manner && self.kin.binary_search(&(a.class, b.class)).is_ok();
         match (before.full, after.full) {
             (Some(a), Some(b)) if a == b => Some(0.0),
             (Some(a), Some(b)) if a.class == b.class && before.is_global() != after.is_global() => Some(FROM_GLOBAL),
             (Some(a), Some(b)) if is_kin(a, b) => Some(SAME_ORDER),
             (Some(_), Some(_)) => None,
-            (Some(full), None) => Some(mates(full, after.weak)),
-            (None, Some(full)) => Some(mates(full, before.weak)),
+            (Some(full), None) => Some(mates(full, after.weak) + mixed),
+            (None, Some(full)) => Some(mates(full, before.weak) + mixed),
             (None, None) if before.weak == after.weak => Some(SAME_WEAK),
             (None, None) => Some(OTHER_WEAK),
         }
@@ -277,8 +278,12 @@ impl Models {
             Some(_) => self.elements(host, weak),
             None => (host.weak == weak.weak).then_some(SAME_WEAK),
         };
-        let is_mixed = host.is_global() != weak.is_global();
-        Some(elements? + signal(host, weak) + if is_mixed { FROM_GLOBAL } else { 0.0 })
+        Some(elements? + signal(host, weak))
+    }
+
+    /// Whether a model is known to send such weak requests.
+    pub(super) fn is_mate(&self, host: &Side, weak: &Side) -> bool {
+        host.full.zip(weak.weak).is_some_and(|pair| self.mates.binary_search(&pair).is_ok())
     }
 
     /// Makes models of the same order one if one goes on from the other often; whether there were any.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::devices::Devices;
-use super::fusion::Present;
+use super::levels::Features;
 use super::print::Manner;
 use super::settings::Settings;
 use super::tracks::{Reason, Track};
@@ -20,6 +20,11 @@ pub(super) struct Survey {
 }
 
 impl Survey {
+    /// What people are estimated by, if a sensor's own windows were calibrated.
+    pub(super) fn features(&self) -> Features {
+        Features::of_window(self.passed, self.visited, self.stayed, self.high)
+    }
+
     /// Both together, with nobody in common.
     pub(super) fn plus(&self, other: &Self) -> Self {
         Self {
@@ -71,21 +76,6 @@ impl Devices {
         models.dedup();
         found.low += u32::try_from(models.len()).unwrap_or(u32::MAX);
         found
-    }
-
-    /// What this sensor heard since `from_us`, to be put together with what others did.
-    pub(super) fn roll(&self, from_us: i64, now_us: i64, settings: &Settings) -> Vec<Present> {
-        let speaking = speakers(&self.tracks.all, from_us).into_iter();
-        let counted = speaking.filter(|tracks| closed_us(tracks) < us(settings.fixture_after));
-        let present = counted.map(|tracks| {
-            let visit = visit(&tracks, us(settings.visit_silence));
-            let recent = tracks.iter().filter(|track| track.last_us >= from_us);
-            let mut addresses: Vec<u64> = recent.filter_map(|track| track.address).collect();
-            addresses.sort_unstable();
-            addresses.dedup();
-            Present { addresses, rssi_dbm: visit.rssi_dbm, dwell_us: (now_us - visit.from_us).max(0) }
-        });
-        present.collect()
     }
 
     /// The shop is closed: who was heard since `from_us` is noted down for `for_us`.

@@ -83,7 +83,7 @@ pub fn fill(frame: &Frame, landmarks: &[Point; 5], input: &mut [f32]) -> bool {
 }
 
 /// The colour at a place between pixels, from the four around it; what is outside the picture is black.
-fn sample(frame: &Frame, at: Point) -> [f32; 3] {
+pub(super) fn sample(frame: &Frame, at: Point) -> [f32; 3] {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let outside = !(at.x > -1.0 && at.y > -1.0 && at.x < width as f32 && at.y < height as f32);
     if outside {

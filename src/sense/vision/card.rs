@@ -5,9 +5,10 @@
 use serde::Deserialize;
 
 /// The cards this build was made with: name and text.
-pub const BUILT_IN: [(&str, &str); 2] = [
+pub const BUILT_IN: [(&str, &str); 3] = [
     ("yunet-2023mar", include_str!("../../../models/yunet-2023mar.toml")),
     ("sface-2021dec", include_str!("../../../models/sface-2021dec.toml")),
+    ("facemesh-468", include_str!("../../../models/facemesh-468.toml")),
 ];
 
 /// A card.
@@ -44,6 +45,11 @@ pub enum Role {
     Detector,
     /// Makes faces comparable.
     Embedder,
+    /// Finds the points of a face that make-up is painted by.
+    Mesh,
+    /// Tells a face from a photograph of one. No card of this role ships: of the networks that were looked at none held
+    /// on the samples.
+    Liveness,
 }
 
 impl Role {
@@ -53,6 +59,8 @@ impl Role {
         match self {
             Self::Detector => "detector",
             Self::Embedder => "embedder",
+            Self::Mesh => "mesh",
+            Self::Liveness => "liveness",
         }
     }
 }
@@ -123,7 +131,7 @@ pub struct Result {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// Detector: least score of a face.
+    /// Detector, mesh, liveness: least score of a face.
     pub score: Option<f32>,
     /// Detector: of two faces that overlap more, the better stays.
     pub overlap: Option<f32>,
@@ -228,7 +236,8 @@ impl Card {
             Role::Detector if card.thresholds.score.is_none() => Some("thresholds.score"),
             Role::Detector if card.thresholds.overlap.is_none() => Some("thresholds.overlap"),
             Role::Embedder if card.thresholds.false_accepts.is_empty() => Some("thresholds.false_accepts"),
-            Role::Detector | Role::Embedder => None,
+            Role::Mesh | Role::Liveness if card.thresholds.score.is_none() => Some("thresholds.score"),
+            Role::Detector | Role::Embedder | Role::Mesh | Role::Liveness => None,
         };
         match missing {
             Some(key) => Err(CardError::Missing { role: card.role.name(), key }),

@@ -19,6 +19,8 @@ mod frame;
 pub mod gallery;
 mod geometry;
 mod kalman;
+#[cfg(feature = "onnx")]
+pub mod mesh;
 pub mod motion;
 pub mod naming;
 #[cfg(feature = "onnx")]
@@ -26,6 +28,8 @@ mod onnx;
 pub mod picture;
 pub mod quality;
 pub mod scene;
+#[cfg(feature = "onnx")]
+pub mod tflite;
 pub mod track;
 pub mod visit;
 #[cfg(feature = "onnx")]

@@ -9,15 +9,22 @@
 //! 4. `PRelu(x)` with slope a becomes a·x + (1 − a)·`Relu`(x), for which the engine has fast kernels.
 //! 5. Outputs lose their written sizes, so that a detector can be loaded for any size of input.
 //!
+//! A `TensorFlow` Lite file becomes an ONNX one whose pictures have their channels first; its `PRelu`s stay, because the
+//! engine gains nothing by their rewriting there.
+//!
 //! The same bytes in give the same bytes out, so that the result has a digest as well.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+mod from_tflite;
 
 use prost::Message;
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto, attribute_proto,
     type_proto,
 };
+
+use super::tflite::TfliteError;
 
 const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
@@ -35,6 +42,9 @@ pub enum ConvertError {
     /// The bytes are no ONNX file.
     #[error("this is no ONNX file")]
     NotOnnx(#[source] prost::DecodeError),
+    /// The bytes are no TensorFlow Lite file, or of a network that is not known here.
+    #[error("this TensorFlow Lite file cannot be converted")]
+    Tflite(#[from] TfliteError),
     /// The file has no graph.
     #[error("the ONNX file has no graph")]
     NoGraph,
@@ -48,12 +58,15 @@ pub enum ConvertError {
     },
 }
 
-/// A published graph as one that the engine runs.
+/// A published graph, of an ONNX or a `TensorFlow` Lite file, as one that the engine runs.
 ///
 /// # Errors
 ///
-/// When the bytes are no ONNX file, or hold weights in a form that is not known here.
+/// When the bytes are neither, or hold something that is not known here.
 pub fn convert(published: &[u8]) -> Result<Vec<u8>, ConvertError> {
+    if published.get(4..8) == Some(b"TFL3") {
+        return Ok(as_model(from_tflite::graph(&super::tflite::read(published)?)?).encode_to_vec());
+    }
     let mut model = ModelProto::decode(published).map_err(ConvertError::NotOnnx)?;
     let graph = model.graph.take().ok_or(ConvertError::NoGraph)?;
     let mut work = Work::read(graph)?;
@@ -61,14 +74,16 @@ pub fn convert(published: &[u8]) -> Result<Vec<u8>, ConvertError> {
     work.drop_dropout();
     work.fold_batch_normalisation()?;
     work.prelu_as_relu()?;
-    let graph = work.finish();
-    let result = ModelProto {
+    Ok(as_model(work.finish()).encode_to_vec())
+}
+
+fn as_model(graph: GraphProto) -> ModelProto {
+    ModelProto {
         ir_version: IR_VERSION,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPERATOR_SET }],
         graph: Some(graph),
         ..ModelProto::default()
-    };
-    Ok(result.encode_to_vec())
+    }
 }
 
 /// A constant of the graph.

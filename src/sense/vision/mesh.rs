@@ -1,0 +1,156 @@
+//! 468 points of a face, dense enough to paint its lips and cheeks.
+//!
+//! The network looks at a square around the face, turned so that the eyes are level, in 192 × 192 (Kartynnik et al.,
+//! "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", 2019). Points come back in the picture's own
+//! pixels; the third number is depth in the same unit, smaller nearer to the camera.
+
+use super::align::sample;
+use super::onnx::Network;
+use super::yunet::Face;
+use super::{Frame, Point, VisionError};
+use crate::types::wipe;
+
+/// Side of the network's input.
+const SIDE: usize = 192;
+/// The square's side, in sides of the face's box.
+const MARGIN: f32 = 1.5;
+/// The network's outputs: points, and how sure it is that a face is there (logit).
+const OUTPUTS: [&str; 2] = ["conv2d_20", "conv2d_30"];
+
+/// A point: column, row, depth, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MeshPoint {
+    /// Columns from the left.
+    pub x: f32,
+    /// Rows from the top.
+    pub y: f32,
+    /// Depth, smaller nearer to the camera; 0 is about the middle of the head.
+    pub z: f32,
+}
+
+/// Finds the points of a face.
+pub struct Mesh {
+    network: Network,
+    input: Vec<f32>,
+}
+
+/// Where the network's square lies in the picture: its middle, and the step of one of its pixels along a row.
+#[derive(Debug, Clone, Copy)]
+struct Square {
+    middle: Point,
+    step: Point,
+}
+
+impl Square {
+    /// Around a face, level with its eyes.
+    fn around(face: &Face) -> Option<Self> {
+        let [left, right, ..] = face.landmarks;
+        let (dx, dy) = (right.x - left.x, right.y - left.y);
+        let length = dx.hypot(dy);
+        let side = face.place.w.max(face.place.h) * MARGIN;
+        if !(length.is_normal() && side.is_normal()) {
+            return None;
+        }
+        let step = side / SIDE as f32;
+        Some(Self { middle: face.place.centre(), step: Point { x: dx / length * step, y: dy / length * step } })
+    }
+
+    /// Where a place of the network's picture is in the picture.
+    fn place(&self, x: f32, y: f32) -> Point {
+        let (x, y) = (x - SIDE as f32 / 2.0, y - SIDE as f32 / 2.0);
+        Point {
+            x: self.middle.x + x * self.step.x - y * self.step.y,
+            y: self.middle.y + x * self.step.y + y * self.step.x,
+        }
+    }
+
+    fn fill(&self, frame: &Frame, input: &mut [f32]) {
+        for y in 0..SIDE {
+            for x in 0..SIDE {
+                // The middle of a pixel is half a pixel further than its corner.
+                let at = self.place(x as f32 + 0.5, y as f32 + 0.5);
+                let colour = sample(frame, Point { x: at.x - 0.5, y: at.y - 0.5 });
+                for (channel, value) in colour.into_iter().enumerate() {
+                    input[(channel * SIDE + y) * SIDE + x] = value / 255.0;
+                }
+            }
+        }
+    }
+}
+
+impl Mesh {
+    /// How many points a face has.
+    pub const POINTS: usize = 468;
+
+    /// Makes one of a converted `FaceMesh`.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no such network.
+    pub fn load(model: &[u8]) -> Result<Self, VisionError> {
+        let network = Network::load(model, [1, 3, SIDE, SIDE], &OUTPUTS)?;
+        let input = vec![0.0; network.input_len()];
+        Ok(Self { network, input })
+    }
+
+    /// The points of a face. Nothing when its landmarks are one point, or the network sees no face there.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails; the next picture may be tried.
+    pub fn points(&mut self, frame: &Frame, face: &Face) -> Result<Option<Vec<MeshPoint>>, VisionError> {
+        let Some(square) = Square::around(face) else { return Ok(None) };
+        square.fill(frame, &mut self.input);
+        let points = self.network.run(&self.input, |outputs| read(outputs, &square));
+        wipe(&mut self.input);
+        Ok(points?)
+    }
+}
+
+fn read(outputs: &[&[f32]], square: &Square) -> Option<Vec<MeshPoint>> {
+    let [points, [sure]] = outputs else { return None };
+    let scale = square.step.x.hypot(square.step.y);
+    let point = |[x, y, z]: &[f32; 3]| {
+        let Point { x, y } = square.place(*x, *y);
+        MeshPoint { x, y, z: z * scale }
+    };
+    let points = points.as_chunks::<3>().0;
+    (points.len() == Mesh::POINTS && *sure > 0.0).then(|| points.iter().map(point).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sense::vision::Rect;
+
+    fn face(turn: f32) -> Face {
+        let (sin, cos) = turn.sin_cos();
+        let at = |x: f32, y: f32| Point { x: 100.0 + x * cos - y * sin, y: 80.0 + x * sin + y * cos };
+        let landmarks = [at(-10.0, -8.0), at(10.0, -8.0), at(0.0, 0.0), at(-8.0, 10.0), at(8.0, 10.0)];
+        Face { place: Rect { x: 76.0, y: 50.0, w: 48.0, h: 60.0 }, score: 0.9, landmarks }
+    }
+
+    /// A face of 60 pixels is looked at in a square of 90: its corners, and the step of a pixel, by hand.
+    #[test]
+    fn the_square_is_half_again_as_large_as_the_face_and_level_with_its_eyes() {
+        let square = Square::around(&face(0.0)).unwrap();
+        let corner = square.place(0.0, 0.0);
+        assert!((corner.x - 55.0).abs() < 1e-3 && (corner.y - 35.0).abs() < 1e-3, "{corner:?}");
+        let turned = Square::around(&face(std::f32::consts::FRAC_PI_2)).unwrap();
+        let corner = turned.place(0.0, 0.0);
+        assert!((corner.x - 145.0).abs() < 1e-3 && (corner.y - 35.0).abs() < 1e-3, "{corner:?}");
+        let nobody = Face { landmarks: [Point { x: 1.0, y: 1.0 }; 5], ..face(0.0) };
+        assert!(Square::around(&nobody).is_none());
+    }
+
+    #[test]
+    fn points_come_back_where_they_were_looked_at() {
+        let square = Square::around(&face(0.3)).unwrap();
+        let flat: Vec<f32> = (0..Mesh::POINTS).flat_map(|_| [96.0, 96.0, 19.2]).collect();
+        let points = read(&[&flat, &[2.0]], &square).unwrap();
+        let MeshPoint { x, y, z } = points[467];
+        assert!((x - 100.0).abs() < 1e-3 && (y - 80.0).abs() < 1e-3 && (z - 9.0).abs() < 1e-3, "{x} {y} {z}");
+        assert!(read(&[&flat, &[-0.1]], &square).is_none(), "no face is there");
+        assert!(read(&[&flat[3..], &[2.0]], &square).is_none());
+    }
+}
