@@ -102,8 +102,8 @@ fn bt601(y: u8, u: i32, v: i32) -> [u8; 3] {
     [channel(y + 409 * v), channel(y - 100 * u - 208 * v), channel(y + 516 * u)]
 }
 
-/// Whether a JPEG's last scan is followed by its end. Neither marker can stand in the data of a scan (ITU-T T.81, B.1.1.2
-/// and F.1.2.3); a thumbnail has markers of its own, before the last scan.
+/// Whether a JPEG's last scan is followed by its end. Neither marker can stand in the data of a scan (ITU-T T.81,
+/// B.1.1.2 and F.1.2.3); a thumbnail has markers of its own, before the last scan.
 fn ends(bytes: &[u8]) -> bool {
     const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
     const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];

@@ -102,7 +102,7 @@ check "it is looked through again" $? "$before pictures before, $(looked_at) aft
 
 before=$(looked_at)
 break_it /dev/video1 inject_fatal_streaming_error=1
-wait_until 30 "pictures again" has_looked_at $((before + 10))
+wait_until 30 "pictures again" has_looked_at $((before + 3))
 check "a stream that fails is begun anew" $? "$before pictures before, $(looked_at) after"
 
 break_it /dev/video1 percentage_of_dropped_buffers=100
