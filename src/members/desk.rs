@@ -263,7 +263,8 @@ impl Desk {
         if !known && book.members.len() >= book.settings.at_most {
             return Err(No::Refused("gallery-full"));
         }
-        let mut picture = fetch(&enrolment.image.url, PICTURE_BYTES, PICTURE_WITHIN).await.map_err(unreached)?;
+        let mut picture =
+            fetch(&enrolment.image.url, PICTURE_BYTES, PICTURE_WITHIN).await.map_err(|error| unreached(&error))?;
         if digest(&SHA256, &picture).as_ref() != enrolment.image.sha256 {
             wipe(&mut picture);
             return Err(No::Refused("picture-digest"));
@@ -420,7 +421,7 @@ fn thresholds(members: usize) -> MatchSettings {
     MatchSettings { similarity, margin: MARGIN }
 }
 
-fn unreached(error: FetchError) -> No {
+fn unreached(error: &FetchError) -> No {
     tracing::warn!(%error, "the picture of an enrolment could not be fetched");
     match error {
         FetchError::TooLarge { .. } => No::Refused("picture-too-large"),
