@@ -51,6 +51,8 @@ pub struct Desk {
     withheld: bool,
     /// Whether something that was taken out may still stand in the journal's log.
     log_full: bool,
+    /// Who was forgotten since the last look: a camera may have had their name on its way into the journal.
+    late: Vec<MemberKey>,
 }
 
 /// Who is enrolled.
@@ -95,7 +97,7 @@ impl Desk {
         settings: watch::Receiver<Settings>,
         newest: watch::Sender<Arc<Roster>>,
     ) -> Self {
-        Self { journal, clock, settings, newest, book: None, withheld: false, log_full: false }
+        Self { journal, clock, settings, newest, book: None, withheld: false, log_full: false, late: Vec::new() }
     }
 
     /// Serves until `stop`. What one command wants may take half a minute; the others wait.
@@ -178,6 +180,15 @@ impl Desk {
         self.end_consents().await?;
         if self.withheld == self.clock.wall().1 {
             self.publish();
+        }
+        for member in std::mem::take(&mut self.late) {
+            match self.journal.forget(OWNER, &member, Effects::default()).await {
+                Ok(changed) => self.log_full |= changed > 0,
+                Err(error) => {
+                    self.late.push(member);
+                    open_journal(error)?;
+                }
+            }
         }
         if self.log_full {
             self.empty_log().await?;
@@ -284,6 +295,7 @@ impl Desk {
         let effects = Effects { events: vec![self.end(command, Ended::Done)], state, ..Effects::default() };
         let changed = self.journal.forget(OWNER, member, effects).await?;
         tracing::info!(events = changed, "a member was forgotten");
+        self.late.push(member.clone());
         Ok(self.settle().await?)
     }
 

@@ -14,6 +14,9 @@ use crate::shop::BOUND;
 pub const COMMANDS: &str = "smartstore/v1/test-store/gw-1/commands";
 pub const EVENTS: &str = "smartstore/v1/test-store/gw-1/events/+";
 
+/// A subscription that is not answered is asked for again after so long.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 pub struct Cloud {
     client: AsyncClient,
     received: mpsc::Receiver<Received>,
@@ -59,8 +62,16 @@ impl Cloud {
                 }
             }
         });
-        client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
-        tokio::time::timeout(BOUND, is_subscribed.recv()).await.expect("a SUBACK").unwrap();
+        // A connection that ends between the two does not ask again by itself.
+        let asked = async {
+            loop {
+                client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+                if tokio::time::timeout(ASK_AGAIN, is_subscribed.recv()).await.is_ok() {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(BOUND, asked).await.expect("a SUBACK");
         Self { client, received, acknowledged, _tasks: tasks }
     }
 

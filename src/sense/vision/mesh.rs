@@ -1,8 +1,8 @@
 //! 468 points of a face, dense enough to paint its lips and cheeks.
 //!
 //! The network looks at a square around the face, turned so that the eyes are level, in 192 × 192 (Kartynnik et al.,
-//! "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", 2019). Points come back in the picture's own
-//! pixels; the third number is depth in the same unit, smaller nearer to the camera.
+//! "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs", 2019). Points come back in the picture's
+//! own pixels; the third number is depth in the same unit, smaller nearer to the camera.
 
 use super::align::sample;
 use super::onnx::Network;

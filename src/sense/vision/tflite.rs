@@ -1,8 +1,8 @@
 //! `TensorFlow` Lite files: what is needed of them to convert a small network of floats.
 //!
 //! A file is a `FlatBuffers` table tree (root offset first, tables with a vtable of field offsets before them, all
-//! little-endian, offsets unsigned and forward; FlatBuffers, "Internals"). Which field of which table is what: the schema
-//! of `TensorFlow` Lite, version 3. Every offset is checked; what is outside of the file is not there.
+//! little-endian, offsets unsigned and forward; FlatBuffers, "Internals"). Which field of which table is what: the
+//! schema of `TensorFlow` Lite, version 3. Every offset is checked; what is outside of the file is not there.
 
 /// Why a file is no network that is known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +112,7 @@ pub fn read(bytes: &[u8]) -> Result<Graph> {
     let file = File(bytes);
     let model = file.table_at(0)?;
     let codes = model.tables(1)?.iter().map(Table::code).collect::<Result<Vec<_>>>()?;
-    let [graph] = model.tables(2)?[..] else { return Err(TfliteError::Unknown("several graphs")) };
+    let [graph] = model.tables(2)?[..] else { return Err(TfliteError::Unknown("other than one graph")) };
     let buffers = model.tables(4)?;
     let tensors = graph.tables(0)?.iter().map(|tensor| tensor.tensor(&buffers)).collect::<Result<Vec<_>>>()?;
     let operators = graph.tables(3)?.iter().map(|operator| operator.operator(&codes)).collect::<Result<Vec<_>>>()?;
@@ -291,6 +291,8 @@ mod tests {
         assert_eq!(read(b"").unwrap_err(), TfliteError::NotTflite);
         assert_eq!(read(b"\x08\0\0\0TFL2aaaaaaaaaaaa").unwrap_err(), TfliteError::NotTflite);
         assert_eq!(read(b"\xff\xff\xff\xffTFL3").unwrap_err(), TfliteError::Broken);
-        assert_eq!(read(b"\x08\0\0\0TFL3\0\0\0\0").unwrap_err(), TfliteError::Broken);
+        // A table whose list of fields is itself, and empty.
+        let empty = read(b"\x08\0\0\0TFL3\0\0\0\0").unwrap_err();
+        assert_eq!(empty, TfliteError::Unknown("other than one graph"));
     }
 }

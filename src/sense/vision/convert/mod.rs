@@ -9,8 +9,8 @@
 //! 4. `PRelu(x)` with slope a becomes a·x + (1 − a)·`Relu`(x), for which the engine has fast kernels.
 //! 5. Outputs lose their written sizes, so that a detector can be loaded for any size of input.
 //!
-//! A `TensorFlow` Lite file becomes an ONNX one whose pictures have their channels first; its `PRelu`s stay, because the
-//! engine gains nothing by their rewriting there.
+//! A `TensorFlow` Lite file becomes an ONNX one whose pictures have their channels first; its `PRelu`s stay, because
+//! the engine gains nothing by their rewriting there.
 //!
 //! The same bytes in give the same bytes out, so that the result has a digest as well.
 
