@@ -13,6 +13,8 @@ use crate::sense::vision::{Detector, Embedder, Frame, Point, Rect, VisionError};
 
 /// What a camera's pictures are looked at in.
 pub(super) const INPUT: InputSize = InputSize { width: 640, height: 384 };
+/// The detector is timed in the size of its card, in which its peer runs, too.
+const WHOLE: InputSize = InputSize { width: 640, height: 640 };
 /// Before anything is measured.
 const WARM_UP: u32 = 3;
 
@@ -53,7 +55,7 @@ pub(super) fn times(library: &Library, role: Role, runs: u32) -> Result<Times, T
     let mut network = match role {
         Role::Detector => {
             let (score, overlap) = (card.thresholds.score.unwrap_or(1.0), card.thresholds.overlap.unwrap_or(0.0));
-            Loaded::Detector(Box::new(Detector::load(&bytes, INPUT, Thresholds { score, overlap })?))
+            Loaded::Detector(Box::new(Detector::load(&bytes, WHOLE, Thresholds { score, overlap })?))
         }
         Role::Embedder => Loaded::Embedder(Box::new(Embedder::load(&bytes)?)),
         Role::Mesh => Loaded::Mesh(Box::new(Mesh::load(&bytes)?)),

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::config::sha256_hex;
 use crate::sense::vision::card::{BuiltInError, Card, Client, Role, built_in};
 use crate::sense::vision::convert::{ConvertError, convert};
-use crate::transport::{NetworkFileError, network_file, read_network};
+use crate::transport::{NetworkFileError, keep_freed_memory, network_file, read_network};
 
 const SYSTEM_DIR: &str = "/var/lib/smartstore/models";
 
@@ -74,6 +74,7 @@ pub(super) enum WeightsError {
 
 impl Library {
     pub(super) fn open(asked: Option<&Path>) -> Result<Self, WeightsError> {
+        keep_freed_memory();
         let cards = built_in().map_err(WeightsError::Cards)?;
         Ok(Self { folder: asked.map_or_else(usual_folder, Path::to_owned), cards })
     }

@@ -12,6 +12,7 @@ use super::slot::{News, Slot, SlotCounts};
 use super::source::{Lens, Plan};
 use crate::device::{Device, DriverError, Port};
 use crate::observe::DeviceState;
+use crate::transport::keep_freed_memory;
 use crate::types::{ActionKind, Condition, DeviceId, Endpoint, Tally};
 
 /// Reports that wait for the driver.
@@ -38,6 +39,7 @@ impl Camera {
     }
 
     fn start(&self, port: &Port) -> Result<Looking, DriverError> {
+        keep_freed_memory();
         let (slot, stop) = (Slot::default(), CancellationToken::new());
         let (sender, reports) = mpsc::channel(REPORTS);
         let lens = Lens::new(self.plan.clone(), self.manner.pace, slot.clone(), port.clock.clone(), stop.clone());

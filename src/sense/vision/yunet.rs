@@ -7,6 +7,7 @@
 
 use super::frame::whole;
 use super::{Frame, Point, Rect};
+use crate::types::wipe;
 
 /// The outputs, by the names the model gives them.
 pub const OUTPUTS: [&str; 12] = [
@@ -67,25 +68,28 @@ pub fn fill(frame: &Frame, size: InputSize, input: &mut [f32]) {
     let rgb = frame.rgb();
     let (blue, rest) = input.split_at_mut(plane);
     let (green, red) = rest.split_at_mut(plane);
+    // Two rows become one first: that is a plain walk over bytes, which the compiler makes wide.
+    let mut mixed = vec![0.0; stride];
     for (y, (top, bottom, down)) in rows.iter().enumerate() {
         let (above, below) = (&rgb[top * stride..][..stride], &rgb[bottom * stride..][..stride]);
-        let at = y * size.width;
-        for (x, (left, right, across)) in columns.iter().enumerate() {
-            let (left, right) = (left * 3, right * 3);
-            let mix = |channel: usize| {
-                let upper = lerp(above[left + channel], above[right + channel], *across);
-                let lower = lerp(below[left + channel], below[right + channel], *across);
-                upper + (lower - upper) * down
-            };
-            red[at + x] = mix(0);
-            green[at + x] = mix(1);
-            blue[at + x] = mix(2);
+        for ((mixed, above), below) in mixed.iter_mut().zip(above).zip(below) {
+            *mixed = between(f32::from(*above), f32::from(*below), *down);
+        }
+        let row = y * size.width..y * size.width + width;
+        let (red, green, blue) = (&mut red[row.clone()], &mut green[row.clone()], &mut blue[row]);
+        let places = columns.iter().zip(red).zip(green).zip(blue);
+        for ((((left, right, across), red), green), blue) in places {
+            let (left, right) = (&mixed[left * 3..][..3], &mixed[right * 3..][..3]);
+            *red = between(left[0], right[0], *across);
+            *green = between(left[1], right[1], *across);
+            *blue = between(left[2], right[2], *across);
         }
     }
+    wipe(&mut mixed);
 }
 
-fn lerp(from: u8, to: u8, part: f32) -> f32 {
-    f32::from(from) + (f32::from(to) - f32::from(from)) * part
+fn between(from: f32, to: f32, part: f32) -> f32 {
+    from + (to - from) * part
 }
 
 /// For each new pixel of a row the two old ones it lies between and how far, pixel centres on pixel centres.
