@@ -1,8 +1,8 @@
 //! Forgetting a member: what names them is taken out of every event, sent or not, and nothing of what stood there is
 //! left in the file, in its log, or in files that were set aside as damaged.
 //!
-//! The file overwrites what it deletes (`secure_delete`), always: a member's event that retention deleted long ago must
-//! not be found in a free page. What a disk keeps behind the file system's back is not reached.
+//! For that the file overwrites what it deletes (`secure_delete`) as long as members may be enrolled: a member's event that
+//! retention deleted long ago must not be found in a free page. What a disk keeps behind the file system's back is not reached.
 
 use rusqlite::Connection;
 
@@ -21,6 +21,7 @@ impl Store {
     /// One transaction, then the log is emptied. How many events were changed.
     pub(super) fn forget(&mut self, owner: &str, member: &MemberKey, effects: &Effects) -> Result<u64> {
         let mut changed = 0;
+        self.overwrite_deleted(true)?;
         self.transaction_with_confirmed(|group| {
             for class in NAMING {
                 changed += take_out(group.conn, class, member)?;

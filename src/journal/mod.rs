@@ -357,6 +357,12 @@ impl Journal {
         self.read(move |store| store.forget(&owner, &member, &effects)).await
     }
 
+    /// Whether what is deleted is overwritten from now on, so that it is not found in free pages. Off at first: it
+    /// writes half as much again.
+    pub async fn overwrite_deleted(&self, on: bool) -> Result<(), JournalError> {
+        self.read(move |store| store.overwrite_deleted(on)).await
+    }
+
     /// Folds the write-ahead log into the file and leaves it empty; `false`: somebody was reading, try again.
     pub async fn empty_log(&self) -> Result<bool, JournalError> {
         self.read(Store::empty_log).await

@@ -162,8 +162,7 @@ pub(super) fn pragmas(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(limits::BUSY)?;
     conn.execute_batch(&format!(
         "PRAGMA page_size = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {};
-         PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA secure_delete = ON;
-         PRAGMA cache_size = -{}; PRAGMA foreign_keys = ON",
+         PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -{}; PRAGMA foreign_keys = ON",
         limits::PAGE_BYTES,
         limits::WAL_BYTES,
         limits::CACHE_KIB

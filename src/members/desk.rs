@@ -131,6 +131,11 @@ impl Desk {
     async fn open_book(&mut self) -> Result<(), JournalError> {
         let settings = self.settings.borrow_and_update().clone();
         self.book = None;
+        if settings.enabled
+            && let Err(error) = self.journal.overwrite_deleted(true).await
+        {
+            open_journal(error)?;
+        }
         match Seal::open(&settings.key_file) {
             Ok(seal) => match self.read_book(settings, seal).await {
                 Ok(book) => self.book = Some(book),

@@ -87,6 +87,7 @@ async fn of_a_member_who_is_forgotten_no_byte_is_left_and_every_other_event_is()
 async fn what_was_deleted_long_ago_is_in_no_free_page() {
     let (dir, clock) = (TempDir::new().unwrap(), clock(4));
     let (journal, _) = Journal::open(Settings::new(dir.path()), clock).unwrap();
+    journal.overwrite_deleted(true).await.unwrap();
     let secret = SECRET.repeat(400);
     for round in 0..20 {
         let change = Change { key: format!("row-{round}"), value: Some(secret.clone()), expires: None };
