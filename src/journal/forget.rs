@@ -1,8 +1,9 @@
 //! Forgetting a member: what names them is taken out of every event, sent or not, and nothing of what stood there is
 //! left in the file, in its log, or in files that were set aside as damaged.
 //!
-//! For that the file overwrites what it deletes (`secure_delete`) as long as members may be enrolled: a member's event that
-//! retention deleted long ago must not be found in a free page. What a disk keeps behind the file system's back is not reached.
+//! For that the file overwrites what it deletes (`secure_delete`) as long as members may be enrolled: a member's event
+//! that retention deleted long ago must not be found in a free page. What a disk keeps behind the file system's back is
+//! not reached.
 
 use rusqlite::Connection;
 
