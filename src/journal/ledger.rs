@@ -78,7 +78,10 @@ pub(super) fn dispatch(conn: &Connection, id: &CommandId, now: Timestamp) -> Res
 
 /// Records how an open command ended, with the event that says so.
 pub(super) fn end(conn: &Connection, id: &CommandId, event: &Event, now: Timestamp) -> Result<()> {
-    // What was asked about a member is needed no more, and nobody shall find it.
+    // What was asked about a member is needed no more, and nobody shall find it: not in the page either.
+    if names_a_member(conn, id).map_err(JournalError::write)? {
+        overwrite_deleted(conn, true).map_err(JournalError::write)?;
+    }
     conn.prepare_cached(
         "UPDATE command SET state = ?2, changed_ms = ?3, ended = ?4,
          args = CASE WHEN action LIKE 'member.%' THEN '{}' ELSE args END WHERE id = ?1",
@@ -88,6 +91,16 @@ pub(super) fn end(conn: &Connection, id: &CommandId, event: &Event, now: Timesta
     })
     .map_err(JournalError::write)
     .map(drop)
+}
+
+fn names_a_member(conn: &Connection, id: &CommandId) -> rusqlite::Result<bool> {
+    let mut statement = conn.prepare_cached("SELECT action LIKE 'member.%' FROM command WHERE id = ?1")?;
+    Ok(statement.query_row([id.as_str()], |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
+/// Whether what is deleted or replaced is overwritten from now on; it may change within a transaction.
+pub(super) fn overwrite_deleted(conn: &Connection, on: bool) -> rusqlite::Result<()> {
+    conn.pragma_update_and_check(None, "secure_delete", on, |_| Ok(()))
 }
 
 /// Files an open command of a damaged journal, in the state it had; one that is known stays as it is.

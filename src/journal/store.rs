@@ -317,8 +317,7 @@ impl Store {
 
     /// Whether what is deleted is overwritten from now on.
     pub(super) fn overwrite_deleted(&mut self, on: bool) -> Result<()> {
-        let set = self.conn.pragma_update_and_check(None, "secure_delete", on, |_| Ok(()));
-        set.map_err(JournalError::write)
+        ledger::overwrite_deleted(&self.conn, on).map_err(JournalError::write)
     }
 
     /// Folds the write-ahead log into the file and leaves it empty; `false`: somebody was reading.

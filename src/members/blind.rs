@@ -4,6 +4,7 @@ use crate::sense::vision::picture;
 use crate::transport::NetworkFileError;
 
 /// Why a picture makes no template.
+#[cfg_attr(not(feature = "onnx"), expect(dead_code, reason = "without an engine no picture is looked at"))]
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Blind {
     /// A network is not there.
