@@ -7,9 +7,9 @@ const KEPT_BYTES: i32 = 64 << 20;
 #[cfg(target_env = "gnu")]
 const MAPPED_BYTES: i32 = 32 << 20;
 
-/// Lets the allocator keep freed memory for the next picture instead of giving it back to the system in between, where it
-/// is taken away, cleared and mapped anew (a fifth of a detector's time). For programs that look at pictures; called again
-/// it changes nothing. With another C library than GNU's it does nothing.
+/// Lets the allocator keep freed memory for the next picture instead of giving it back to the system in between, where
+/// it is taken away, cleared and mapped anew (a fifth of a detector's time). For programs that look at pictures; called
+/// again it changes nothing. With another C library than GNU's it does nothing.
 #[expect(unsafe_code, reason = "the allocator's own setting")]
 pub fn keep_freed_memory() {
     #[cfg(target_env = "gnu")]
