@@ -49,8 +49,8 @@ fn mapping(line: &str) -> Option<(usize, usize)> {
 #[expect(unsafe_code, reason = "giving pages back is unsafe in general: private changes to them would be lost")]
 fn release(start: usize, length: usize) {
     // SAFETY: the mapping is private, of a file and not writable, and the kernel has counted no page of it that differs
-    // from the file (the loader has done its work before `main`), so dropping them changes nothing that can be read. The
-    // addresses are the kernel's own; one that is no longer mapped is answered with an error.
+    // from the file (the loader has done its work before `main`), so dropping them changes nothing that can be read.
+    // The addresses are the kernel's own; one that is no longer mapped is answered with an error.
     let _kept_if_refused = unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
 }
 
