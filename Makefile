@@ -25,7 +25,7 @@ help: ## what can be made
 
 demo: build-needs ## a whole store in one process: simulated scanner, journal, broker, counts
 	cargo build --locked --bin smartstore
-	target/debug/smartstore demo $(DEMO_ARGS)
+	$(TARGET)/debug/smartstore demo $(DEMO_ARGS)
 
 test: test-needs ## every test; the last line is the runner's own
 	cargo test --locked --doc

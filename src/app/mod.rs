@@ -38,7 +38,7 @@ use crate::members;
 use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
 use crate::router::{Desks, Dispatcher, Redeemer, Shelf, Targets};
 use crate::supervise::{Circle, Ending};
-use crate::types::{ConfigReport, Counter, DeviceId};
+use crate::types::{Chain, ConfigReport, Counter, DeviceId};
 use crate::uplink::ConfigExchange;
 use diagnostics::Bundler;
 use fleet::{Fleet, House};
@@ -148,16 +148,7 @@ impl App {
 
 /// A task's error as words, so that all tasks of a circle return the same.
 async fn told<E: std::error::Error>(task: impl Future<Output = Result<(), E>>) -> Ended {
-    task.await.map_err(|error| {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            text.push_str(": ");
-            text.push_str(&inner.to_string());
-            source = inner.source();
-        }
-        text
-    })
+    task.await.map_err(|error| Chain(&error).to_string())
 }
 
 impl Running {

@@ -1,8 +1,9 @@
 //! Exit codes (sysexits.h), how a failure is told and how an answer is given.
 
-use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
+
+pub(super) use crate::types::Chain;
 
 /// Why a subcommand did not do what was asked, as an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +32,4 @@ pub(super) fn tell(error: &dyn std::error::Error) {
 /// Prints an answer on standard output. A reader that has gone away (`| head`) is nobody's mistake.
 pub(super) fn answer(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// An error with its causes, in one line.
-pub(super) struct Chain<'a>(pub(super) &'a dyn std::error::Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(inner) = source {
-            write!(f, ": {inner}")?;
-            source = inner.source();
-        }
-        Ok(())
-    }
 }

@@ -8,7 +8,7 @@ use super::weights::{Library, WeightsError};
 use crate::clock::{Clock, Trust};
 use crate::sense::vision::card::Role;
 use crate::sense::vision::mesh::Mesh;
-use crate::sense::vision::yunet::{Face, InputSize, Thresholds};
+use crate::sense::vision::yunet::{Face, InputSize};
 use crate::sense::vision::{Detector, Embedder, Frame, Point, Rect, VisionError};
 
 /// What a camera's pictures are looked at in.
@@ -53,10 +53,7 @@ pub(super) fn times(library: &Library, role: Role, runs: u32) -> Result<Times, T
     let (card, bytes) = library.network(role)?;
     let began = clock.now();
     let mut network = match role {
-        Role::Detector => {
-            let (score, overlap) = (card.thresholds.score.unwrap_or(1.0), card.thresholds.overlap.unwrap_or(0.0));
-            Loaded::Detector(Box::new(Detector::load(&bytes, WHOLE, Thresholds { score, overlap })?))
-        }
+        Role::Detector => Loaded::Detector(Box::new(Detector::load(&bytes, WHOLE, card.detection())?)),
         Role::Embedder => Loaded::Embedder(Box::new(Embedder::load(&bytes)?)),
         Role::Mesh => Loaded::Mesh(Box::new(Mesh::load(&bytes)?)),
         Role::Liveness => return Err(WeightsError::NoRole(role.name()).into()),

@@ -23,7 +23,8 @@ use crate::sense::vision::card::{Role, built_in};
 use crate::sense::vision::gallery::{Gallery, MatchSettings};
 use crate::transport::{FetchError, fetch};
 use crate::types::{
-    Action, Assigned, Body, Cause, CommandId, Draft, Ended, Enrolment, MemberKey, Observation, Outcome, Reason, wipe,
+    Action, Assigned, Body, Cause, Chain, CommandId, Draft, Ended, Enrolment, MemberKey, Observation, Outcome, Reason,
+    wipe,
 };
 
 /// Whose state in the journal the sealed templates are.
@@ -36,8 +37,6 @@ const PICTURE_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// Between two tries to store what could not be stored.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-/// By how much a member must be more alike than the next one.
-const MARGIN: f32 = 0.05;
 
 /// Serves `member.enrol` and `member.forget`, and ends consents.
 pub struct Desk {
@@ -429,13 +428,11 @@ fn unsealed(seal: &Seal, name: &str, sealed: &[u8]) -> Option<(Consent, Embeddin
     read
 }
 
-/// From when on a face is a member's, for a list of so many: the card's first similarity at which a stranger is taken
-/// for anybody at most once in a hundred comparisons with the whole list; the card's strictest, if there is none.
+/// From when on a face is a member's, for a list of so many; without a card nobody is like anybody.
 fn thresholds(members: usize) -> MatchSettings {
     let cards = built_in().unwrap_or_default();
     let card = cards.iter().find(|card| card.role == Role::Embedder);
-    let similarity = card.and_then(|card| card.similarity_for(members)).unwrap_or(1.0);
-    MatchSettings { similarity, margin: MARGIN }
+    card.map_or_else(|| Roster::default().settings, |card| card.matching(members))
 }
 
 fn unreached(error: &FetchError) -> No {
@@ -459,11 +456,5 @@ fn refused(blind: &Blind) -> No {
 }
 
 fn told(what: &'static str, error: &dyn std::error::Error) {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    tracing::warn!(reason = %words, "{what}");
+    tracing::warn!(reason = %Chain(error), "{what}");
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::blind::Blind;
 use crate::sense::vision::card::{Card, Role, built_in};
 use crate::sense::vision::quality::Quality;
-use crate::sense::vision::yunet::{Face, InputSize, Thresholds};
+use crate::sense::vision::yunet::{Face, InputSize};
 use crate::sense::vision::{Detector, Embedder, Embedding, Frame, VisionError, picture};
 use crate::transport::read_network;
 use crate::types::wipe;
@@ -39,8 +39,7 @@ fn network<'a>(cards: &'a [Card], role: Role, models_dir: &Path) -> Result<(&'a 
 
 fn face(frame: &Frame, cards: &[Card], models_dir: &Path) -> Result<Face, Blind> {
     let (card, bytes) = network(cards, Role::Detector, models_dir)?;
-    let (score, overlap) = (card.thresholds.score.unwrap_or(1.0), card.thresholds.overlap.unwrap_or(0.0));
-    let mut detector = Detector::load(&bytes, INPUT, Thresholds { score, overlap })?;
+    let mut detector = Detector::load(&bytes, INPUT, card.detection())?;
     let mut faces = detector.faces(frame)?;
     let area = |face: &Face| face.place.w * face.place.h;
     faces.sort_by(|one, other| area(other).total_cmp(&area(one)));

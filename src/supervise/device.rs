@@ -12,7 +12,7 @@ use super::circle::panic_words;
 use crate::backoff::Backoff;
 use crate::device::{Device, DriverError, Port, limits};
 use crate::observe::DeviceState;
-use crate::types::ActionKind;
+use crate::types::{ActionKind, Chain};
 
 /// First and longest wait before a failed driver is started again; full jitter.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -89,21 +89,9 @@ async fn run_once(device: &dyn Device, port: &mut Port, restart: &Restart) -> En
     match ended {
         Ok(Ok(())) => Ended::ToldToStop,
         Ok(Err(DriverError::Closed)) => Ended::Unplugged,
-        Ok(Err(error)) => Ended::Failed(chain(&error)),
+        Ok(Err(error)) => Ended::Failed(Chain(&error).to_string()),
         Err(payload) => Ended::Failed(format!("the driver panicked: {}", panic_words(payload.as_ref()))),
     }
-}
-
-/// An error with its sources, in one line.
-fn chain(error: &DriverError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }
 
 /// Logs a device's failure once per change of its words, not once per retry.

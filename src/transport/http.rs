@@ -1,11 +1,12 @@
 //! Getting things over HTTP: bounded in size and time, over TLS by the system's certificates.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use reqwest::redirect::Policy;
 use tokio_rustls::rustls::crypto::ring;
+
+use crate::types::Chain;
 
 /// Until a connection stands.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -61,12 +62,7 @@ pub fn http_client() -> Result<reqwest::Client, FetchError> {
 /// What the client says, with its causes and without the address.
 pub fn failed(step: &'static str, error: reqwest::Error) -> FetchError {
     let error = error.without_url();
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
+    let words = Chain(&error).to_string();
     FetchError::Failed { step, words }
 }
 

@@ -9,6 +9,7 @@
 //! here knows which device exists.
 
 mod broker;
+mod chain;
 mod code;
 mod command;
 mod coupon;
@@ -32,6 +33,7 @@ pub mod units;
 mod wipe;
 
 pub use broker::{BrokerAddress, BrokerAddressError, Encoding};
+pub use chain::Chain;
 pub use code::{CodeGrammars, CodeKind, CodeScanned, Gtin, Symbology};
 pub use command::{
     Action, ActionKind, Assigned, Command, CommandState, Ended, Executor, Origin, Outcome, PaymentAnswer, Reason,

@@ -16,11 +16,10 @@ use super::super::weights::Library;
 use crate::clock::{Clock, Trust};
 use crate::journal::bench::load;
 use crate::sense::vision::card::Role;
-use crate::sense::vision::gallery::{Gallery, MatchSettings};
+use crate::sense::vision::gallery::Gallery;
 use crate::sense::vision::scene::Scene as View;
 use crate::sense::vision::track::TrackSettings;
 use crate::sense::vision::watch::{Recognition, Seen, Watch};
-use crate::sense::vision::yunet::Thresholds;
 use crate::sense::vision::{Detector, Embedder, Embedding, picture};
 use crate::sim::camera::{Scene, SceneSetup};
 
@@ -220,10 +219,8 @@ fn pipeline(args: &Args, library: &Library) -> anyhow::Result<Pipeline> {
 /// The whole pipeline, with members whom nobody is like.
 fn watch(args: &Args, library: &Library) -> anyhow::Result<Watch> {
     let (card, bytes) = library.network(Role::Detector)?;
-    let (score, overlap) = (card.thresholds.score.unwrap_or(1.0), card.thresholds.overlap.unwrap_or(0.0));
-    let detector = Detector::load(&bytes, INPUT, Thresholds { score, overlap })?;
+    let detector = Detector::load(&bytes, INPUT, card.detection())?;
     let (card, bytes) = library.network(Role::Embedder)?;
-    let similarity = card.thresholds.false_accepts.last().map_or(1.0, |strictest| strictest.similarity);
     let mut gallery = Gallery::default();
     let mut word = 1_u64;
     for _ in 0..args.members {
@@ -236,7 +233,7 @@ fn watch(args: &Args, library: &Library) -> anyhow::Result<Watch> {
         let template = Embedding::new(&values).map_err(|wrong| anyhow::anyhow!("a template of {}", wrong.0))?;
         gallery.add(template);
     }
-    let settings = MatchSettings { similarity, margin: 0.05 };
+    let settings = card.matching(gallery.len());
     let recognition = Recognition::new(Embedder::load(&bytes)?, gallery.into(), settings);
     let view = View { view_deg: 70.0, zones: Vec::new(), line: None, hidden: Vec::new() };
     Ok(Watch::new(view, TRACKS, detector, Some(recognition)))

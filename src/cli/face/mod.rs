@@ -113,8 +113,8 @@ fn detect(images: &[PathBuf], models: &ModelsArgs) -> Result<(), Exit> {
 
 fn detector(library: &Library, size: InputSize, score: Option<f32>) -> Result<Detector, Exit> {
     let (card, bytes) = network(library, Role::Detector)?;
-    let score = score.or(card.thresholds.score).unwrap_or(1.0);
-    let thresholds = Thresholds { score, overlap: card.thresholds.overlap.unwrap_or(0.0) };
+    let card_says = card.detection();
+    let thresholds = Thresholds { score: score.unwrap_or(card_says.score), ..card_says };
     Detector::load(&bytes, size, thresholds).map_err(|error| failed(&error))
 }
 

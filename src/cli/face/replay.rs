@@ -21,7 +21,7 @@ use super::{detector, failed, network, open, print};
 use crate::clock::{Clock, Trust};
 use crate::devices::camera::{INPUT, Lens, News, Picture, Slot, TRACKS, pictures};
 use crate::sense::vision::card::Role;
-use crate::sense::vision::gallery::{Gallery, MatchSettings};
+use crate::sense::vision::gallery::Gallery;
 use crate::sense::vision::scene::{Distance, Scene};
 use crate::sense::vision::watch::{Recognition, Seen, Watch};
 use crate::sense::vision::{Embedder, visit::Visit};
@@ -29,8 +29,6 @@ use crate::types::units::parse_duration;
 
 /// Longest time without looking whether to end.
 const TICK: Duration = Duration::from_millis(200);
-/// By how much a member must be more alike than the next one.
-const MARGIN: f32 = 0.05;
 const WINDOW_US: i64 = 60_000_000;
 
 /// Arguments of `face replay`.
@@ -359,8 +357,7 @@ fn enrol(library: &Library, folder: &Path) -> Result<(Option<Recognition>, Vec<S
             Err(error) => eprintln!("smartstore: {}: not enrolled: {error}", file.display()),
         }
     }
-    let similarity = card.similarity_for(gallery.len()).unwrap_or(1.0);
-    let settings = MatchSettings { similarity, margin: MARGIN };
+    let settings = card.matching(gallery.len());
     let embedder = Embedder::load(&bytes).map_err(|error| failed(&error))?;
     let recognition = Recognition::new(embedder, Arc::new(gallery), settings);
     Ok((Some(recognition), members.into_values().collect()))

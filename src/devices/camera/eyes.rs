@@ -21,7 +21,7 @@ use crate::sense::vision::visit::Visit;
 use crate::sense::vision::watch::{Recognition, Seen, Watch};
 use crate::sense::vision::yunet::InputSize;
 use crate::types::{
-    DistanceBand, FaceMember, FaceVisit, MemberKey, Observation, SimilarityBand, StationId, Timestamp, ZoneId,
+    Chain, DistanceBand, FaceMember, FaceVisit, MemberKey, Observation, SimilarityBand, StationId, Timestamp, ZoneId,
 };
 
 /// What a camera's pictures are looked at in.
@@ -193,7 +193,7 @@ impl Eyes {
                 self.sought = None;
                 self.is_missing(None)
             }
-            Err(error) => self.is_missing(Some(words(&error))),
+            Err(error) => self.is_missing(Some(Chain(&error).to_string())),
         }
     }
 
@@ -270,7 +270,7 @@ impl Eyes {
                 self.tell(seen)
             }
             Err(error) => {
-                tracing::warn!(reason = %words(&error), "a picture was not looked at");
+                tracing::warn!(reason = %Chain(&error), "a picture was not looked at");
                 self.slot.count(|counts| counts.malformed += 1);
                 self.pass()
             }
@@ -372,15 +372,4 @@ impl Eyes {
 fn windows(manner: &Manner, now_us: i64) -> Windows {
     let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     Windows::new(now_us, micros(manner.window), micros(manner.pace.stalled_after))
-}
-
-/// An error and its causes.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    words
 }

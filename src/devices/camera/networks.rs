@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::sense::vision::card::{BuiltInError, Card, Role, built_in};
-use crate::sense::vision::yunet::{InputSize, Thresholds};
+use crate::sense::vision::yunet::InputSize;
 use crate::sense::vision::{Detector, Embedder, VisionError};
 use crate::transport::{NetworkFileError, read_network};
 
@@ -33,9 +33,7 @@ fn read(folder: &Path, role: Role) -> Result<(Card, Vec<u8>), NetworksError> {
 /// The detector for pictures of this size.
 pub(crate) fn detector(folder: &Path, size: InputSize) -> Result<Detector, NetworksError> {
     let (card, bytes) = read(folder, Role::Detector)?;
-    let Card { name, thresholds, .. } = card;
-    let thresholds = Thresholds { score: thresholds.score.unwrap_or(1.0), overlap: thresholds.overlap.unwrap_or(0.0) };
-    Detector::load(&bytes, size, thresholds).map_err(|error| NetworksError::Load(name, error))
+    Detector::load(&bytes, size, card.detection()).map_err(|error| NetworksError::Load(card.name, error))
 }
 
 /// The embedder.

@@ -4,6 +4,9 @@
 
 use serde::Deserialize;
 
+use super::gallery::MatchSettings;
+use super::yunet;
+
 /// The cards this build was made with: name and text.
 pub const BUILT_IN: [(&str, &str); 3] = [
     ("yunet-2023mar", include_str!("../../../models/yunet-2023mar.toml")),
@@ -200,6 +203,10 @@ pub fn built_in() -> std::result::Result<Vec<Card>, BuiltInError> {
     BUILT_IN.into_iter().map(|(name, text)| Card::read(text).map_err(|source| BuiltInError { name, source })).collect()
 }
 
+/// By how much a member must be more alike than the next one.
+const MARGIN: f32 = 0.05;
+/// A similarity that no two faces have.
+const NOBODY: f32 = 2.0;
 /// A stranger may be taken for somebody of the whole list once in so many comparisons with it.
 const STRANGERS: u32 = 100;
 
@@ -211,6 +218,19 @@ impl Card {
         let rates = &self.thresholds.false_accepts;
         let enough = rates.iter().find(|rate| u64::from(rate.one_in) >= members as u64 * u64::from(STRANGERS));
         enough.or(rates.last()).map(|rate| rate.similarity)
+    }
+
+    /// When a face is a member's of a list of so many: see [`Card::similarity_for`]; in doubt it is nobody.
+    #[must_use]
+    pub fn matching(&self, members: usize) -> MatchSettings {
+        MatchSettings { similarity: self.similarity_for(members).unwrap_or(NOBODY), margin: MARGIN }
+    }
+
+    /// When a detector's answer is a face.
+    #[must_use]
+    pub fn detection(&self) -> yunet::Thresholds {
+        let Thresholds { score, overlap, .. } = self.thresholds;
+        yunet::Thresholds { score: score.unwrap_or(1.0), overlap: overlap.unwrap_or(0.0) }
     }
 
     /// How many members the rarest false accept that was measured allows.

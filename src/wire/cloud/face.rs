@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::payload::{number, shown};
 use crate::types::{
     ConsentId, DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, MemberKey, SimilarityBand,
     Tenths, Timestamp,
@@ -15,14 +16,6 @@ use crate::types::{
 const PURPOSE_CHARACTERS: usize = 128;
 /// Longest address of a picture, in bytes.
 const URL_BYTES: usize = 2048;
-
-fn shown<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
-}
-
-fn number<S: Serializer>(people: &Tenths, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(people.value())
-}
 
 /// `face.visit.v1`: somebody was before a camera and has gone. No picture, no likeness, no name.
 #[derive(Debug, Serialize, JsonSchema)]

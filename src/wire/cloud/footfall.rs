@@ -1,17 +1,10 @@
 //! What footfall sensors counted, as the cloud reads it.
 
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use super::payload::{number, shown};
 use crate::types::{FootfallWindow, Tenths, Timestamp};
-
-fn shown<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(at)
-}
-
-fn number<S: Serializer>(people: &Tenths, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(people.value())
-}
 
 /// `footfall.window.v1`: what one sensor counted in one window. Windows of several lengths overlap: add up those of one
 /// length only.

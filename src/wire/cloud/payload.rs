@@ -14,12 +14,17 @@ use super::vending::{
 };
 use crate::types::{
     BootId, Cause, Class, CodeKind, CodeScanned, DropReason, Encoding, Epoch, EventId, HealthChange, Level, Notice,
-    OpenReason, Outcome, Redemption, Timestamp, Verdict,
+    OpenReason, Outcome, Redemption, Tenths, Timestamp, Verdict,
 };
 
 /// Writes what `Display` shows as a JSON string, without a `String` between.
-fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+/// People, kept in tenths, as a number.
+pub(super) fn number<S: Serializer>(people: &Tenths, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(people.value())
 }
 
 fn shown_option<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
