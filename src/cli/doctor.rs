@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use rustix::fs::{Access, access, statvfs};
 use serde::{Deserialize, Serialize};
 
-use super::exit::{Chain, Exit, answer, tell};
+use super::exit::{Exit, answer, tell};
 use super::until_told::{Told, until_told};
 use super::{bundle, cameras};
 use crate::app::uplink_settings;
@@ -18,7 +18,7 @@ use crate::clock::{Clock, Trust};
 use crate::config::{self, Store};
 use crate::journal::ReadOnly;
 use crate::transport;
-use crate::types::{Condition, Endpoint, Level, Timestamp};
+use crate::types::{Chain, Condition, Endpoint, Level, Timestamp};
 use crate::uplink::{Validity, brokers_validity, probe, validities};
 
 /// Bytes of journal that a busy shop fills in an hour: 7,200 events of 400 bytes.

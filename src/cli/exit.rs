@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-pub(super) use crate::types::Chain;
+use crate::types::Chain;
 
 /// Why a subcommand did not do what was asked, as an exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

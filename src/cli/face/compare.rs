@@ -7,13 +7,14 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::exit::{Chain, Exit};
+use super::super::exit::Exit;
 use super::super::models::ModelsArgs;
 use super::super::weights::Library;
 use super::{WHOLE, detector, failed, network, open, print};
 use crate::sense::vision::card::Role;
 use crate::sense::vision::yunet::{Face, InputSize};
 use crate::sense::vision::{Detector, Embedder, Embedding, Frame, Point};
+use crate::types::Chain;
 
 /// A portrait is looked at in this size.
 const PORTRAIT: InputSize = InputSize { width: 320, height: 320 };

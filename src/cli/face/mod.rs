@@ -11,12 +11,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::exit::{Chain, Exit, tell};
+use super::exit::{Exit, tell};
 use super::models::ModelsArgs;
 use super::weights::Library;
 use crate::sense::vision::card::{Card, Role};
 use crate::sense::vision::yunet::{Face, InputSize, Thresholds};
 use crate::sense::vision::{Detector, Frame, picture};
+use crate::types::Chain;
 
 /// Crowds are looked at in this size.
 const WHOLE: InputSize = InputSize { width: 640, height: 640 };

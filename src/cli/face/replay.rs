@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::exit::{Chain, Exit};
+use super::super::exit::Exit;
 use super::super::models::ModelsArgs;
 use super::super::until_told::{Told, until_told};
 use super::super::weights::Library;
@@ -25,6 +25,7 @@ use crate::sense::vision::gallery::Gallery;
 use crate::sense::vision::scene::{Distance, Scene};
 use crate::sense::vision::watch::{Recognition, Seen, Watch};
 use crate::sense::vision::{Embedder, visit::Visit};
+use crate::types::Chain;
 use crate::types::units::parse_duration;
 
 /// Longest time without looking whether to end.
