@@ -128,8 +128,8 @@ fn a_face_that_turns_away_looks_no_longer() {
 }
 
 proptest! {
-    /// People on lanes that are two faces apart, with gaps of up to a second, at up to two and a half faces a second: one
-    /// track for one person. (At 3.1 faces a second a gap of 0.9 s was seen to make two of one.)
+    /// People on lanes that are two faces apart, with gaps of up to a second, at up to two and a half faces a second:
+    /// one track for one person. (At 3.1 faces a second a gap of 0.9 s was seen to make two of one.)
     #[test]
     fn who_walks_on_a_lane_of_its_own_keeps_its_number(
         paces in prop::collection::vec(-200_f32..200.0, 1..5),
