@@ -41,6 +41,7 @@ function validator(Kind) {
   ajv.addFormat("uint64", (value) => value >= 0);
   ajv.addFormat("uint", (value) => value >= 0);
   ajv.addFormat("uint32", (value) => value >= 0 && value < 2 ** 32);
+  ajv.addFormat("uint8", (value) => value >= 0 && value < 2 ** 8);
   ajv.addFormat("uint16", (value) => value >= 0 && value < 2 ** 16);
   ajv.addFormat("int16", (value) => value >= -(2 ** 15) && value < 2 ** 15);
   return addFormats(ajv);
