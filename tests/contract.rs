@@ -14,12 +14,12 @@ use serde_json::Value;
 use smartstore::types::{
     Action, Body, BootId, Cash, CashKind, Cause, Class, Climate, CodeKind, CodeScanned, Command, CommandId, Condition,
     ConfigError, ConfigReport, ConfigState, ConfigVersion, ConsentId, CouponClaims, CouponId, CouponKeys, CouponKind,
-    CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, DistanceBand, Draft, DropReason, Encoding, Ended,
-    Enrolment, Epoch, Event, EventId, FaceMember, FaceVisit, FaceWindow, FootfallWindow, GatewayId, Gtin, HealthChange,
-    ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus, MemberKey, Minor, Notice, Observation,
-    OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, PaymentCode, Reason, Redemption, Row, Said,
-    SaleId, SaleStep, SampleRuling, Selection, Seq, SimilarityBand, Slot, Stamp, StationId, Step, Stock, StockSource,
-    StoreId, Symbology, Tenths, Timestamp, Verdict, ZoneId,
+    CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, DistanceBand, Draft, DropReason, Dwell, Encoding,
+    Ended, Enrolment, Epoch, Event, EventId, FaceMember, FaceVisit, FaceWindow, FootfallBreakdown, FootfallCell,
+    FootfallWindow, GatewayId, Gtin, HealthChange, ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus,
+    MemberKey, Minor, Notice, Observation, OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer,
+    PaymentCode, Reason, Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq, SimilarityBand, Slot,
+    Stamp, StationId, Step, Stock, StockSource, StoreId, Symbology, Tenths, Timestamp, Verdict, ZoneId,
 };
 use smartstore::wire::cloud::{
     Authorise, AuthoriseWhat, Encoded, Source, State, authorise_message, command_message, desired_message,
@@ -312,9 +312,22 @@ fn footfall() -> Vec<(&'static str, Event)> {
         rejected: 3,
         missed: 0,
         complete: true,
+        breakdown: None,
     };
-    let body = Body::Observed(Observation::Footfall(Box::new(window)));
-    vec![("footfall.window.v1.json", event(60, 60, device("probe-1"), None, body))]
+    let cell = |zone, dwell, devices| FootfallCell { zone: device(zone).expect("a zone"), dwell, devices };
+    let hour = FootfallWindow {
+        start: "2026-11-22T01:00:00Z".parse().expect("a time"),
+        breakdown: Some(FootfallBreakdown {
+            least: 10,
+            cells: vec![cell("probe-1", Dwell::Passed, 19), cell("probe-2", Dwell::Stayed15Min, 12)],
+        }),
+        ..window.clone()
+    };
+    let said = |window| Body::Observed(Observation::Footfall(Box::new(window)));
+    vec![
+        ("footfall.window.v1.json", event(60, 60, device("probe-1"), None, said(window))),
+        ("footfall.window.v1.hour.json", event(60, 60, device("probe-1"), None, said(hour))),
+    ]
 }
 
 fn time(text: &str) -> Timestamp {

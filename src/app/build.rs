@@ -16,7 +16,7 @@ use super::trial::{self, Plan};
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood, sha256_hex};
 use crate::console::{self, Shown};
-use crate::device::{Members, Vault};
+use crate::device::{Commons, Members, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::types::{Body, Condition, Draft, Notice};
@@ -108,6 +108,7 @@ impl App {
             board: board.clone(),
             vault: Vault::default(),
             members: Members::new(roster),
+            commons: Commons::default(),
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());

@@ -167,6 +167,8 @@ impl Default for Journal {
 pub struct ConfiguredDevice {
     /// The device, not running.
     pub device: Box<dyn Device>,
+    /// Its kind: `scanner.serial`.
+    pub kind: &'static str,
     /// Its profile: `scanner/gm65`.
     pub profile: String,
     /// Text of the profile.

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{DriverError, Members, Vault, limits};
+use super::{Commons, DriverError, Members, Vault, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
 use crate::types::{
@@ -33,6 +33,8 @@ pub struct Port {
     pub vault: Vault,
     /// Members who consented, for cameras.
     pub members: Members,
+    /// What devices of its kind share.
+    pub commons: Commons,
     /// The station that the device belongs to as its camera.
     pub station: Option<StationId>,
     /// Conditions, counters and evidence of this device.
@@ -76,9 +78,23 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
     let (storing, stored) = watch::channel(0);
     let (behind, left) = (VecDeque::new(), VecDeque::new());
     let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
-    let (members, station) = (Members::default(), None);
-    let port =
-        Port { observe, behind, said, stored, actions, taken, left, vault, members, station, scope, clock, stop };
+    let (members, commons, station) = (Members::default(), Commons::default(), None);
+    let port = Port {
+        observe,
+        behind,
+        said,
+        stored,
+        actions,
+        taken,
+        left,
+        vault,
+        members,
+        commons,
+        station,
+        scope,
+        clock,
+        stop,
+    };
     (port, PortEnds { observed, stored: storing, assign })
 }
 

@@ -8,11 +8,11 @@ use crate::journal::lane::BatchRow;
 use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{
     Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, ConsentId, CouponClaims, CouponId, CouponKeys,
-    CouponKind, CouponRefusal, CouponValue, Currency, DistanceBand, Enrolment, EventId, FaceMember, FaceVisit,
-    FaceWindow, FootfallWindow, Gtin, HealthChange, ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus,
-    MemberKey, Minor, Observation, Order, PartState, Payment, PaymentAnswer, Redemption, Resolution, Said, SaleId,
-    SaleStep, Selection, SimilarityBand, Slot, Stamp, StationId, Step, Stock, StockSource, Symbology, Tenths, Verdict,
-    ZoneId,
+    CouponKind, CouponRefusal, CouponValue, Currency, DeviceId, DistanceBand, Dwell, Enrolment, EventId, FaceMember,
+    FaceVisit, FaceWindow, FootfallBreakdown, FootfallCell, FootfallWindow, Gtin, HealthChange, ImageSource, IssuerId,
+    IssuerKey, KeyId, LaneStatus, MachineStatus, MemberKey, Minor, Observation, Order, PartState, Payment,
+    PaymentAnswer, Redemption, Resolution, Said, SaleId, SaleStep, Selection, SimilarityBand, Slot, Stamp, StationId,
+    Step, Stock, StockSource, Symbology, Tenths, Verdict, ZoneId,
 };
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -193,8 +193,10 @@ fn vending() -> impl Strategy<Value = Observation> {
 }
 
 fn footfall() -> impl Strategy<Value = Observation> {
-    let parts = (any::<[i64; 2]>(), any::<[[u32; 3]; 3]>(), any::<[u64; 3]>(), any::<[bool; 2]>());
-    parts.prop_map(|([start, end], [devices, visits, people], [frames, rejected, missed], [calibrated, complete])| {
+    let counts = (any::<[[u32; 3]; 3]>(), any::<[u64; 3]>());
+    let parts = (any::<[i64; 2]>(), counts, any::<[bool; 2]>(), breakdown());
+    parts.prop_map(|([start, end], (counts, frames), [calibrated, complete], breakdown)| {
+        let ([devices, visits, people], [frames, rejected, missed]) = (counts, frames);
         let [people, people_low, people_high] = people.map(Tenths);
         Observation::Footfall(Box::new(FootfallWindow {
             start: Timestamp::from_unix_ms(start),
@@ -213,8 +215,20 @@ fn footfall() -> impl Strategy<Value = Observation> {
             rejected,
             missed,
             complete,
+            breakdown,
         }))
     })
+}
+
+fn breakdown() -> impl Strategy<Value = Option<FootfallBreakdown>> {
+    let dwell = proptest::sample::select(Dwell::ALL.to_vec());
+    let cell = ("[a-z0-9-]{1,32}", dwell, any::<u32>()).prop_map(|(zone, dwell, devices)| FootfallCell {
+        zone: DeviceId::new(&zone).unwrap(),
+        dwell,
+        devices,
+    });
+    let cells = proptest::collection::vec(cell, 0..6);
+    proptest::option::of((any::<u32>(), cells).prop_map(|(least, cells)| FootfallBreakdown { least, cells }))
 }
 
 fn faces() -> impl Strategy<Value = Observation> {
