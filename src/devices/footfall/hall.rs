@@ -1,7 +1,7 @@
 //! A place, and the sensors that hear it: one of them counts, the others lend it their ears.
 //!
-//! Who is heard by two sensors is one person, and that can only be known under one key in one counter. So the sensors of
-//! a place share it, and each thread puts in what it has heard itself: addresses stay in the threads that captured
+//! Who is heard by two sensors is one person, and that can only be known under one key in one counter. So the sensors
+//! of a place share it, and each thread puts in what it has heard itself: addresses stay in the threads that captured
 //! them.
 
 use std::collections::BTreeMap;

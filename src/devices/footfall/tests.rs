@@ -422,7 +422,8 @@ fn heard(numbers: std::ops::Range<u8>, rssi: i8) -> Vec<u8> {
 async fn who_is_heard_by_two_sensors_is_counted_once_where_they_are_heard_best() {
     let (at_door, at_back) = (free_udp(), free_udp());
     let profile = TZ001_TEXT.replace("[\"1min\", \"10min\", \"60min\"]", "[\"2s\", \"60min\"]");
-    let (clock, stop) = (Clock::manual(Timestamp::from_unix_ms(NOW_MS), 1), CancellationToken::new());
+    // Early in an hour, which is then interrupted by the stop.
+    let (clock, stop) = (Clock::manual(Timestamp::from_unix_ms(NOW_MS + 10_000), 1), CancellationToken::new());
     let door = configure(KINDS, &profile, &format!("udp:{at_door}"), "suppress_below = 5").unwrap();
     let settings = "counted_by = \"device-1\"";
     let back = configure_named("device-2", KINDS, &profile, &format!("udp:{at_back}"), settings).unwrap();

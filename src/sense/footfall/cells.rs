@@ -113,7 +113,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_missing_of_a_total_is_nothing_or_many_or_all(rows in prop::collection::vec(prop::array::uniform5(0_u32..40), 1..=EARS), least in 2_u32..20) {
+        fn what_is_missing_of_a_total_is_nothing_or_many_or_all(
+            rows in prop::collection::vec(prop::array::uniform5(0_u32..40), 1..=EARS),
+            least in 2_u32..20,
+        ) {
             let all = cells(&rows);
             let published = all.published(least);
             prop_assert!(published.iter().all(|cell| cell.devices >= least));

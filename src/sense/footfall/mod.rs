@@ -1,7 +1,7 @@
 //! Footfall from probe requests: which addresses are one device, who came in, how many people that is.
 //!
-//! [`Counter`] is the door to all of it: one for each place, driven by whoever has the frames. Several sensors may be its
-//! [`Ear`]s: what two of them hear is one, and zones are told by which hears a device best.
+//! [`Counter`] is the door to all of it: one for each place, driven by whoever has the frames. Several sensors may be
+//! its [`Ear`]s: what two of them hear is one, and zones are told by which hears a device best.
 //!
 //! ```text
 //! new(settings, key, calibration) ─► frame(at, ear, link, bytes) or entry(at, ear, address, signal), advance(now)

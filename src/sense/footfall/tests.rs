@@ -258,7 +258,8 @@ proptest! {
             let at_us = at_us % (1 << 52);
             let link = if is_bare { Link::Bare } else { Link::Radiotap };
             let _ = counter.frame(at_us, Ear::FIRST, link, &junk);
-            let _ = counter.frame(at_us, Ear::FIRST, Link::Radiotap, &frame([2, 0, 0, 0, 0, device], sequence, rssi_dbm, device));
+            let probe = frame([2, 0, 0, 0, 0, device], sequence, rssi_dbm, device);
+            let _ = counter.frame(at_us, Ear::FIRST, Link::Radiotap, &probe);
         }
         counter.finish();
         for window in windows(&mut counter) {
