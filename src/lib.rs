@@ -25,7 +25,7 @@
 //! | `router` | `types clock flow journal device observe` |
 //! | `supervise` | `types clock backoff device observe` |
 //! | `config` | `types sense device transport` and `devices::CATALOGUE` |
-//! | `console` | `types clock wire journal observe` |
+//! | `console` | `types clock wire transport journal observe` |
 //! | `sim` | `types clock wire transport` |
 //! | `app` | everything except `sim` and `cli` |
 //! | `cli` | everything; only `main` imports it |

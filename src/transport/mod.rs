@@ -20,6 +20,7 @@ mod radio;
 #[cfg(feature = "device-camera")]
 mod rtsp;
 mod tap;
+mod tls;
 mod tty;
 mod v4l2;
 mod wait;
@@ -37,6 +38,7 @@ pub use radio::{Wireless, monitor_channels, wireless};
 #[cfg(feature = "device-camera")]
 pub use rtsp::{AccessUnit, RtspStream, rtsp_stream};
 pub use tap::Tap;
+pub use tls::{TlsFilesError, TlsServer};
 pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, open_tty_here, ttys};
 pub use v4l2::{Camera, CameraFormat, CameraWish, FoundCamera, Pixels, Taken, camera_name, cameras};
 pub use wait::{Door, Knocker, WAITED_FOR, Waited, door};

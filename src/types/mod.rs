@@ -31,6 +31,7 @@ mod sale;
 mod tally;
 mod time;
 pub mod units;
+mod user;
 mod wipe;
 
 pub use broker::{BrokerAddress, BrokerAddressError, Encoding};
@@ -64,4 +65,5 @@ pub use payment_code::PaymentCode;
 pub use sale::{Order, Payment, SaleStep, Slot, Step};
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};
+pub use user::{PinHash, User, UserMistake, UserRole};
 pub use wipe::wipe;

@@ -145,7 +145,7 @@ fn the_layer_table_is_the_one_that_was_decided() {
         ("router", "clock device flow journal observe types"),
         ("supervise", "backoff clock device observe types"),
         ("config", "device devices::CATALOGUE sense transport types"),
-        ("console", "clock journal observe types wire"),
+        ("console", "clock journal observe transport types wire"),
         ("sim", "clock transport types wire"),
         ("app", "all but cli sim"),
         ("cli", "all but "),

@@ -188,6 +188,11 @@ impl Shop {
         self.get_whole(path)?.split(' ').nth(1)?.parse().ok()
     }
 
+    /// The console's port.
+    pub(crate) fn console(&self) -> u16 {
+        self.console
+    }
+
     fn get_whole(&self, path: &str) -> Option<String> {
         let mut socket = TcpStream::connect(("127.0.0.1", self.console)).ok()?;
         socket.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
