@@ -15,7 +15,7 @@ use super::line::Seen;
 use super::trial::{Plan, fixed_parts_that_differ, is_local};
 use crate::config::{self, LastGood, Origin, Store};
 use crate::console::{
-    Busy, Change, Checked, Configuration, From, Gateway, How, LaneRow, Machines, Revision, RunningConfiguration,
+    Busy, Change, Checked, Configuration, Draft, From, Gateway, How, LaneRow, Machines, Revision, RunningConfiguration,
     WaitingSale,
 };
 use crate::flow::Ledger;
@@ -26,7 +26,7 @@ use crate::types::{ActionKind, ConfigReport, ConfigVersion, DeviceId};
 
 /// A configuration that somebody at the console wants.
 pub(super) struct Wish {
-    pub(super) text: String,
+    pub(super) draft: Draft,
     /// Where the answer goes.
     pub(super) answer: oneshot::Sender<ConfigReport>,
 }
@@ -36,6 +36,8 @@ struct Running {
     store: Arc<Store>,
     devices: BTreeMap<DeviceId, Described>,
     text: String,
+    /// The profiles that it uses.
+    profiles: BTreeMap<String, String>,
     version: Option<ConfigVersion>,
     trying: bool,
     safe_mode: bool,
@@ -50,8 +52,8 @@ impl Notes {
     pub(super) fn new(plan: &Plan, safe_mode: bool) -> Self {
         let Plan { store, devices, kept, .. } = plan;
         let (store, devices) = (Arc::clone(store), devices.clone());
-        let (text, version) = (kept.text.clone(), kept.version());
-        Self(Arc::new(Mutex::new(Running { store, devices, text, version, trying: false, safe_mode })))
+        let (text, profiles, version) = (kept.text.clone(), kept.profiles.clone(), kept.version());
+        Self(Arc::new(Mutex::new(Running { store, devices, text, profiles, version, trying: false, safe_mode })))
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Running) -> T) -> T {
@@ -64,6 +66,7 @@ impl Notes {
             running.store = Arc::clone(&plan.store);
             running.devices = plan.devices.clone();
             running.text.clone_from(&plan.kept.text);
+            running.profiles.clone_from(&plan.kept.profiles);
             running.version = plan.kept.version();
             running.trying = trying;
         });
@@ -134,7 +137,8 @@ impl Gateway for Counter {
     }
 
     fn configuration(&self) -> Configuration {
-        let (text, safe_mode) = self.notes.with(|running| (running.text.clone(), running.safe_mode));
+        let (text, profiles, safe_mode) =
+            self.notes.with(|running| (running.text.clone(), running.profiles.clone(), running.safe_mode));
         // In safe mode it is the broken file that somebody wants to mend.
         let broken = safe_mode.then(|| std::fs::read_to_string(&self.origin.file).ok()).flatten();
         let before = (1..).zip(self.last_good.before());
@@ -142,18 +146,22 @@ impl Gateway for Counter {
             revision,
             since: since.map(said),
             text: kept.text,
+            profiles: kept.profiles,
         };
         Configuration {
             file: self.origin.file.display().to_string(),
             text: broken.unwrap_or(text),
+            profiles,
             running: self.running(),
             revisions: before.map(revision).collect(),
         }
     }
 
-    fn check(&self, text: &str) -> Checked {
-        let base = self.origin.file.parent().unwrap_or(Path::new(""));
-        match config::load_text(text, &self.origin.file, base, self.origin.profiles_dir.as_deref()) {
+    fn check(&self, draft: Draft) -> Checked {
+        let Draft { text, profiles } = self.whole(draft);
+        let (file, profiles_dir) = (&self.origin.file, self.origin.profiles_dir.as_deref());
+        let base = file.parent().unwrap_or(Path::new(""));
+        match config::load_draft(&text, &profiles, file, base, profiles_dir) {
             Err(refused) => Checked {
                 diagnostics: config::json(&refused.diagnostics, &refused.sources).unwrap_or_default(),
                 usable: false,
@@ -168,12 +176,12 @@ impl Gateway for Counter {
         }
     }
 
-    fn apply(&self, text: String) -> Result<oneshot::Receiver<ConfigReport>, Busy> {
+    fn apply(&self, draft: Draft) -> Result<oneshot::Receiver<ConfigReport>, Busy> {
         if self.notes.with(|running| running.trying) {
             return Err(Busy::Trying);
         }
         let (answer, report) = oneshot::channel();
-        match self.wishes.try_send(Wish { text, answer }) {
+        match self.wishes.try_send(Wish { draft: self.whole(draft), answer }) {
             Ok(()) => Ok(report),
             Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Err(Busy::Trying),
         }
@@ -182,7 +190,22 @@ impl Gateway for Counter {
     fn roll_back(&self, revision: usize) -> Result<oneshot::Receiver<ConfigReport>, Busy> {
         let before = self.last_good.before();
         let kept = revision.checked_sub(1).and_then(|at| before.into_iter().nth(at));
-        kept.map_or(Err(Busy::NoRevision), |(_, kept)| self.apply(kept.text))
+        kept.map_or(Err(Busy::NoRevision), |(_, kept)| self.apply(Draft { text: kept.text, profiles: kept.profiles }))
+    }
+}
+
+impl Counter {
+    /// With the profiles that came with what runs, where that came from the console, too: else a profile that was
+    /// mended there would be gone with the next change.
+    fn whole(&self, mut draft: Draft) -> Draft {
+        let profiles = self.notes.with(|running| {
+            let is_ours = running.version.as_ref().is_some_and(is_local);
+            is_ours.then(|| running.profiles.clone())
+        });
+        for (name, text) in profiles.unwrap_or_default() {
+            draft.profiles.entry(name).or_insert(text);
+        }
+        draft
     }
 }
 

@@ -155,27 +155,32 @@ impl Desk {
         }
         let DesiredConfig { version, toml } = desired;
         let asker = Asker::Cloud(Some(version.clone()));
-        match self.plan(&toml, Path::new(FILE), &version) {
+        match self.plan((&toml, &BTreeMap::new()), Path::new(FILE), &version) {
             Err(errors) => self.tell(asker, ConfigState::Refused, errors),
             Ok(plan) => self.try_out(asker, plan, running).await,
         }
     }
 
     /// What somebody at the console wants goes the same way.
-    async fn grant(&mut self, Wish { text, answer }: Wish, running: &mut Running) {
+    async fn grant(&mut self, Wish { draft, answer }: Wish, running: &mut Running) {
         let (wall, _) = self.house.clock.wall();
         let version = ConfigVersion::Text(format!("{LOCAL}{wall}"));
         let file = self.origin.file.clone();
-        match self.plan(&text, &file, &version) {
+        match self.plan((&draft.text, &draft.profiles), &file, &version) {
             Err(errors) => self.tell(Asker::Console(answer), ConfigState::Refused, errors),
             Ok(plan) => self.try_out(Asker::Console(answer), plan, running).await,
         }
     }
 
-    /// `file`: the name that mistakes are shown under.
-    fn plan(&self, toml: &str, file: &Path, version: &ConfigVersion) -> Result<Plan, Vec<ConfigError>> {
+    /// Of a text and profiles that count before all others. `file`: the name that mistakes are shown under.
+    fn plan(
+        &self,
+        (toml, profiles): (&str, &BTreeMap<String, String>),
+        file: &Path,
+        version: &ConfigVersion,
+    ) -> Result<Plan, Vec<ConfigError>> {
         let base = self.origin.file.parent().unwrap_or(Path::new(""));
-        let loaded = config::load_text(toml, file, base, self.origin.profiles_dir.as_deref());
+        let loaded = config::load_draft(toml, profiles, file, base, self.origin.profiles_dir.as_deref());
         let plan = Plan::new(loaded.map_err(|refused| errors(&refused))?, &self.origin, Some(version));
         let file = file.display().to_string();
         let mut fixed = fixed_parts_that_differ(&self.current.store, &plan.store);

@@ -66,6 +66,11 @@ impl Kept {
         }
     }
 
+    /// Whether the gateway would run in the same way.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.text, &self.profiles) == (&other.text, &other.profiles)
+    }
+
     /// Which of the cloud's it is; `None`: it is the file's.
     pub fn version(&self) -> Option<ConfigVersion> {
         self.version.as_ref().map(|version| match version {
@@ -96,7 +101,7 @@ impl LastGood {
     pub fn keep(&self, kept: &Kept) -> io::Result<()> {
         match self.kept() {
             Some(now) if now == *kept => return Ok(()),
-            Some(now) if now.text != kept.text => self.put_behind(&now),
+            Some(now) if !now.is_like(kept) => self.put_behind(&now),
             _ => {}
         }
         self.write(KEPT, kept)
@@ -116,7 +121,7 @@ impl LastGood {
     /// The one that was kept becomes the first of those before. That it cannot be is no reason not to go on; a name is
     /// free or holds an older one at every moment, so that a power cut loses one at most.
     fn put_behind(&self, now: &Kept) {
-        let same = |name: &str| self.read(name).is_some_and(|old| old.text == now.text);
+        let same = |name: &str| self.read(name).is_some_and(|old| old.is_like(now));
         // A text that ran before moves up instead of standing there twice.
         let free = (1..=BEFORE).find(|at| same(&before(*at))).unwrap_or(BEFORE);
         for at in (1..free).rev() {

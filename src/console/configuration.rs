@@ -16,7 +16,7 @@ use tokio::sync::oneshot::Receiver;
 
 use super::Inside;
 use super::gate::{need, refuse};
-use super::gateway::{Busy, Change};
+use super::gateway::{Busy, Change, Draft};
 use super::session::Known;
 use crate::journal::JournalError;
 use crate::types::{Chain, ConfigReport, UserRole};
@@ -68,12 +68,6 @@ pub(super) async fn show(State(inside): State<Arc<Inside>>, Extension(known): Ex
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Text {
-    text: String,
-}
-
 #[derive(Serialize)]
 struct DryRun<'a> {
     usable: bool,
@@ -85,13 +79,13 @@ struct DryRun<'a> {
 pub(super) async fn check(
     State(inside): State<Arc<Inside>>,
     Extension(known): Extension<Known>,
-    Json(Text { text }): Json<Text>,
+    Json(draft): Json<Draft>,
 ) -> Response {
     if let Err(refusal) = need(&known, UserRole::Technician) {
         return *refusal;
     }
     let gateway = Arc::clone(&inside.shown.gateway);
-    let checked = tokio::task::spawn_blocking(move || gateway.check(&text)).await;
+    let checked = tokio::task::spawn_blocking(move || gateway.check(draft)).await;
     let answer = checked.ok().and_then(|checked| {
         let diagnostics = serde_json::from_str(&checked.diagnostics).ok()?;
         let dry = DryRun { usable: checked.usable, diagnostics, changes: checked.changes };
@@ -107,9 +101,9 @@ pub(super) async fn check(
 pub(super) async fn apply(
     State(inside): State<Arc<Inside>>,
     Extension(known): Extension<Known>,
-    Json(Text { text }): Json<Text>,
+    Json(draft): Json<Draft>,
 ) -> Response {
-    inside.change(&known, "config.apply", |inside| inside.shown.gateway.apply(text)).await
+    inside.change(&known, "config.apply", |inside| inside.shown.gateway.apply(draft)).await
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,9 @@
 //! What the console asks of the gateway around it; the composition root answers.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::BoxFuture;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot::Receiver;
 
 use crate::journal::JournalError;
@@ -32,19 +34,30 @@ pub trait Gateway: Send + Sync {
     fn configuration(&self) -> Configuration;
 
     /// Reads a configuration as if it were to run, and changes nothing. Blocks on the disk, for profiles.
-    fn check(&self, text: &str) -> Checked;
+    fn check(&self, draft: Draft) -> Checked;
 
     /// Lets a configuration run, for a trial; what becomes of it comes later.
     ///
     /// # Errors
     /// Another is being tried, or waits.
-    fn apply(&self, text: String) -> Result<Receiver<ConfigReport>, Busy>;
+    fn apply(&self, draft: Draft) -> Result<Receiver<ConfigReport>, Busy>;
 
     /// Lets a configuration run again that ran well before, by its number among [`Configuration::revisions`].
     ///
     /// # Errors
     /// There is none of that number, or the gateway is busy with another.
     fn roll_back(&self, revision: usize) -> Result<Receiver<ConfigReport>, Busy>;
+}
+
+/// A configuration that somebody is writing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draft {
+    /// Its text.
+    pub text: String,
+    /// Profiles that are to count instead of those that run, by name.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, String>,
 }
 
 /// Why a configuration is not taken now.
@@ -110,6 +123,8 @@ pub struct Configuration {
     pub file: String,
     /// The text that runs; in safe mode the file's, which is to be mended.
     pub text: String,
+    /// The profiles that it uses, by name.
+    pub profiles: BTreeMap<String, String>,
     /// Of what runs.
     #[serde(flatten)]
     pub running: RunningConfiguration,
@@ -153,6 +168,8 @@ pub struct Revision {
     pub since: Option<String>,
     /// Its text.
     pub text: String,
+    /// The profiles that it used, by name.
+    pub profiles: BTreeMap<String, String>,
 }
 
 /// What a configuration would do.

@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use answers::journal_gauges;
 pub use gateway::{
-    Busy, Change, Checked, Configuration, From, Gateway, How, LaneRow, Machines, Revision, RunningConfiguration,
+    Busy, Change, Checked, Configuration, Draft, From, Gateway, How, LaneRow, Machines, Revision, RunningConfiguration,
     WaitingSale,
 };
 pub use pin::{ITERATIONS, seal_pin};

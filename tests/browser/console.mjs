@@ -1,5 +1,5 @@
-// The console before a real browser: every view is pressed through in both languages, bright and dark, on a phone and on
-// a desk; a story is played with pointer and keyboard. What was seen goes out as one JSON document.
+// The console before a real browser: every view is pressed through in both languages, bright and dark, on a phone and
+// on a desk; a story is played with pointer and keyboard. What was seen goes out as one JSON document.
 //
 //     node console.mjs CHROMIUM URL FOLDER [AXE]
 
@@ -25,20 +25,20 @@ async function judge(page, where) {
     if (!rules) return;
     // The page forbids foreign scripts; the debugger does not ask it.
     if (!(await page.run("typeof axe !== 'undefined'"))) await page.send("Runtime.evaluate", { expression: rules });
-    const found =
-        await page.run(`axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations
-    .filter(one => ["serious", "critical"].includes(one.impact))
-    .map(one => one.id + ": " + one.nodes.map(node => node.target.join(" ") + " " + node.failureSummary).join(" | ")))`);
+    const found = await page.run(`axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations
+        .filter(one => ["serious", "critical"].includes(one.impact))
+        .map(one => one.id + ": " + one.nodes.map(node => node.target.join(" ")).join(" | ")))`);
     seen.serious.push(...found.map(text => `${where}: ${text}`));
 }
 
 /** What can be pressed and is too small for a thumb, and whether the page is wider than the window. */
 async function measure(page, where) {
-    const small =
-        await page.run(`[...document.querySelectorAll("button, a.button, nav a, select, input:not([type=checkbox])")]
-    .filter(node => node.checkVisibility() && !node.classList.contains("link"))
-    .map(node => [node.textContent.trim() || node.id, node.getBoundingClientRect()])
-    .filter(([, box]) => box.height < 44 || box.width < 44).map(([name, box]) => name + " " + box.width + "x" + box.height)`);
+    const small = await page.run(`[...document.querySelectorAll(
+        "button, a.button, nav a, select, input:not([type=checkbox])")]
+        .filter(node => node.checkVisibility() && !node.classList.contains("link"))
+        .map(node => [node.textContent.trim() || node.id, node.getBoundingClientRect()])
+        .filter(([, box]) => box.height < 44 || box.width < 44)
+        .map(([name, box]) => name + " " + box.width + "x" + box.height)`);
     seen.small.push(...small.map(text => `${where}: ${text}`));
     const wide = await page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth");
     if (wide > 0) seen.wide.push(`${where}: ${wide} px too wide`);
@@ -50,7 +50,7 @@ async function go(page, view, mobile) {
     await page.click(`#nav a[href="#${view}"]`);
     await page.until(
         `${view} is shown`,
-        `document.getElementById("view").className === "${view}"
+        `document.getElementById("view").className === "view-${view}"
     && document.querySelector("#nav a[aria-current]").hash === "#${view}"`,
     );
     await page.until(`${view} is filled`, `document.querySelectorAll("#view > *").length > 1`);
@@ -65,6 +65,7 @@ async function looks() {
             const where = `${look.name} ${view}`;
             await go(page, view, look.mobile);
             if (view === "config") await page.until("a verdict", `document.querySelector(".pill.ok, .pill.error")`);
+            if (view === "events") await page.until("events come", `document.querySelector(".events > li")`);
             await judge(page, where);
             await measure(page, where);
             await page.shot(join(folder, `${look.name}-${view}.png`));
@@ -142,14 +143,14 @@ async function watches(page) {
     );
     tell("paused", await text(page, ".live"));
     await page.click("#stream .tools button");
-    await page.write("#text", "config.applied");
+    await page.write("#text", "scan.code");
     await page.until(
         "one kind is left",
-        `[...document.querySelectorAll(".type")].every(one => one.innerText === "config.applied")`,
+        `[...document.querySelectorAll(".type")].every(one => one.innerText === "scan.code")`,
     );
     tell("filtered", await page.run(`document.querySelectorAll(".events > li").length`));
     await page.click(".events summary");
-    await page.until("it is open", `document.querySelector(".events pre")?.innerText.includes("sha256")`);
+    await page.until("it is open", `document.querySelector(".events pre")?.innerText.includes("symbology")`);
     await page.shot(join(folder, "en-desk-event.png"));
 }
 

@@ -33,7 +33,7 @@ function draw() {
     if (!state || !shown) return;
     const now = h(
         "main",
-        { id: "view", tabindex: "-1", class: shown },
+        { id: "view", tabindex: "-1", class: `view-${shown}` },
         h("h1", {}, say("nav_" + shown)),
         VIEWS[shown].render(state),
     );

@@ -8,7 +8,9 @@ import { get, post } from "./talk.js";
 
 const CHECK_AFTER_MS = 700;
 const LOOK_MS = 1500;
-const DRAFT = "draft";
+const DRAFTS = "drafts";
+/** The name of the configuration itself, among those of its profiles. */
+const STORE = "";
 
 let state = null;
 let config = null;
@@ -16,33 +18,51 @@ let refusal = null;
 let checked = null;
 let compared = null;
 let area = null;
+let which = STORE;
 let gutter = null;
 let timer = 0;
 let looking = 0;
 let redraw = () => {};
 
-const draft = () => sessionStorage.getItem(DRAFT);
-const isChanged = () => config && area && area.value !== config.text;
+/** What has been changed and not been applied, by name; it outlives a reload of the page. */
+let drafts = JSON.parse(sessionStorage.getItem(DRAFTS) ?? "{}");
+
+const base = (name, of = config) => (name === STORE ? of.text : of.profiles[name]);
+const changed = () => Object.keys(drafts).filter(name => base(name) !== undefined && drafts[name] !== base(name));
+const text = name => drafts[name] ?? base(name);
+
+function save() {
+    drafts = Object.fromEntries(changed().map(name => [name, drafts[name]]));
+    sessionStorage.setItem(DRAFTS, JSON.stringify(drafts));
+}
+
+/** As the gateway is asked: the whole text, and the profiles that have been changed. */
+function body() {
+    const profiles = changed().filter(name => name !== STORE);
+    return { text: text(STORE), profiles: Object.fromEntries(profiles.map(name => [name, drafts[name]])) };
+}
 
 async function load() {
     const before = config;
     try {
         config = await get("/api/v1/config");
         refusal = null;
-        if (area && (!before || area.value === before.text)) setText(draft() ?? config.text);
+        if (base(which) === undefined) which = STORE;
+        if (area && area.value !== text(which)) setText(text(which));
         if (before?.last?.state === "trying" && config.last && config.last.state !== "trying") ended(config.last);
     } catch (error) {
         refusal = complaint(error);
     }
     redraw();
     // The text is there only now.
-    if (!before) check();
+    if (!before && config) check();
 }
 
 function ended(last) {
     if (last.state === "applied") {
-        sessionStorage.removeItem(DRAFT);
-        setText(config.text);
+        drafts = {};
+        save();
+        setText(text(which));
     }
     toast(say("config_" + last.state), last.state === "applied" ? "ok" : "error");
     check();
@@ -53,13 +73,28 @@ function setText(text) {
     number();
 }
 
+/** Which of the texts a mistake is in; nothing: in one that cannot be written here. */
+function named(file) {
+    if (file === config.file) return STORE;
+    const profile = /device-profiles\/(.+)\.toml$/.exec(file)?.[1];
+    return profile in config.profiles ? profile : undefined;
+}
+
+function turnTo(name) {
+    which = name;
+    setText(text(which));
+    redraw();
+}
+
 function number() {
     const lines = area.value.split("\n").length;
     if (gutter.childElementCount !== lines) {
         gutter.replaceChildren(...Array.from({ length: lines }, (_, at) => h("span", {}, at + 1)));
     }
     const wrong = new Map(
-        (checked?.diagnostics ?? []).filter(one => one.file === config?.file).map(one => [one.line, one.severity]),
+        (checked?.diagnostics ?? [])
+            .filter(one => config && named(one.file) === which)
+            .map(one => [one.line, one.severity]),
     );
     [...gutter.children].forEach((line, at) => {
         line.className = wrong.get(at + 1) ?? "";
@@ -68,11 +103,12 @@ function number() {
 
 async function check() {
     if (!area) return;
-    const text = area.value;
+    const asked = body();
     try {
-        const answer = await post("/api/v1/config/check", { text });
-        if (area && area.value === text) checked = answer;
-        number();
+        const answer = await post("/api/v1/config/check", asked);
+        // What has been written meanwhile is asked about by itself.
+        if (area && JSON.stringify(asked) === JSON.stringify(body())) checked = answer;
+        if (area) number();
     } catch (error) {
         checked = null;
         toast(complaint(error), "error");
@@ -81,15 +117,16 @@ async function check() {
 }
 
 function typed() {
-    sessionStorage.setItem(DRAFT, area.value);
-    if (!isChanged()) sessionStorage.removeItem(DRAFT);
+    drafts[which] = area.value;
+    save();
     number();
     clearTimeout(timer);
     timer = setTimeout(check, CHECK_AFTER_MS);
     redraw();
 }
 
-function jump({ line, column }) {
+function jump({ file, line, column }) {
+    if (named(file) !== which) turnTo(named(file));
     const before = area.value
         .split("\n")
         .slice(0, line - 1)
@@ -101,12 +138,11 @@ function jump({ line, column }) {
 
 async function apply() {
     if (!(await confirm(say("apply"), say("apply_text"), say("apply"), [changes()]))) return;
-    begin("/api/v1/config/apply", { text: area.value });
+    begin("/api/v1/config/apply", body());
 }
 
 async function rollBack(revision) {
-    const lines = shown(diff(config.text, revision.text));
-    if (!(await confirm(say("roll_back"), say("roll_back_text"), say("roll_back"), [lines]))) return;
+    if (!(await confirm(say("roll_back"), say("roll_back_text"), say("roll_back"), differences(revision)))) return;
     begin("/api/v1/config/rollback", { revision: revision.revision });
 }
 
@@ -121,8 +157,9 @@ async function begin(path, body) {
 }
 
 function forget() {
-    sessionStorage.removeItem(DRAFT);
-    setText(config.text);
+    drafts = {};
+    save();
+    setText(text(which));
     check();
 }
 
@@ -138,8 +175,19 @@ function shown(lines) {
     );
 }
 
+/** What differs between what runs and another: its text, and profiles that both use. */
+function differences(other) {
+    const names = [STORE, ...Object.keys(config.profiles)].filter(
+        name => ![undefined, base(name)].includes(base(name, other)),
+    );
+    if (!names.length) return [h("p", { class: "soft" }, say("no_difference"))];
+    return names.map(name => [h("p", { class: "soft" }, titled(name)), shown(diff(base(name), base(name, other)))]);
+}
+
+const titled = name => (name === STORE ? config.file.split("/").pop() : name);
+
 function mistake(one) {
-    const here = one.file === config.file;
+    const here = named(one.file) !== undefined;
     const place = h("code", {}, `${one.file.split("/").pop()}:${one.line}:${one.column}`);
     return h(
         "li",
@@ -214,7 +262,7 @@ function revision(one) {
             ),
             button(say("roll_back"), () => rollBack(one), { class: "small", disabled: !admin || config.trying }),
         ),
-        compared === one.revision ? shown(diff(config.text, one.text)) : null,
+        compared === one.revision ? differences(one) : null,
     );
 }
 
@@ -236,12 +284,30 @@ function tools() {
         "div",
         { class: "actions", "data-key": "tools" },
         button(say("dry_run"), check),
-        button(say("forget"), forget, { disabled: !isChanged() }),
+        button(say("forget"), forget, { disabled: !changed().length }),
         button(say("apply"), apply, {
             class: "main",
-            disabled: !admin || !checked?.usable || config.trying || (!isChanged() && !config.safe_mode),
+            disabled: !admin || !checked?.usable || config.trying || (!changed().length && !config.safe_mode),
         }),
         admin ? null : h("span", { class: "soft" }, say("needs_admin")),
+    );
+}
+
+/** The configuration and its profiles: each is a text of its own, all are checked and tried together. */
+function choice() {
+    const option = name =>
+        h(
+            "option",
+            { value: name, selected: name === which },
+            titled(name) + (changed().includes(name) ? " *" : ""),
+        );
+    const names = [STORE, ...Object.keys(config.profiles).sort()];
+    const select = h("select", { id: "which", onchange: event => turnTo(event.target.value) }, names.map(option));
+    return h(
+        "div",
+        { class: "tools", "data-key": "choice" },
+        h("label", { for: "which" }, say("which_text")),
+        select,
     );
 }
 
@@ -260,7 +326,7 @@ function editor() {
     area.onscroll = () => {
         gutter.scrollTop = area.scrollTop;
     };
-    setText(draft() ?? config.text);
+    setText(text(which));
     return h("div", { class: "editor", id: "editor", "data-own": true }, gutter, area);
 }
 
@@ -275,22 +341,20 @@ export default {
     leave() {
         clearInterval(looking);
         clearTimeout(timer);
-        [area, gutter, config, checked, compared] = [null, null, null, null, null];
+        [area, gutter, config, checked, compared, refusal] = Array(6).fill(null);
     },
     render(now) {
         state = now;
-        if (refusal) return [h("p", { class: "card wrong" }, refusal)];
+        if (refusal && !config) return [h("p", { class: "card wrong" }, refusal)];
         if (!config) return [h("p", { class: "soft" }, say("loading"))];
-        const difference = isChanged()
-            ? h(
-                  "section",
-                  { class: "card", "data-key": "diff" },
-                  h("h2", {}, say("diff")),
-                  shown(diff(config.text, area.value)),
-              )
+        const other = { text: text(STORE), profiles: { ...config.profiles, ...drafts } };
+        const difference = changed().length
+            ? h("section", { class: "card", "data-key": "diff" }, h("h2", {}, say("diff")), differences(other))
             : null;
         return [
+            refusal ? h("p", { class: "wrong", role: "alert" }, refusal) : null,
             head(),
+            choice(),
             editor(),
             tools(),
             h(

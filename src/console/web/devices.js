@@ -41,7 +41,7 @@ const matches = one =>
     `${one.id} ${one.profile} ${one.evidence}`.toLowerCase().includes(wanted.trim().toLowerCase());
 
 function device(one) {
-    const errors = one.conditions.map(conditionRow);
+    const errors = one.conditions.map(condition => conditionRow({ ...condition, device: null }));
     const why = errors.length
         ? h("ul", { class: "conds inner" }, errors)
         : one.state === "running"

@@ -32,6 +32,8 @@ export function morph(old, now) {
     if (old.hasAttribute("data-own")) return old;
     attributes(old, now);
     children(old, now);
+    // What somebody has chosen once does not follow the attribute any more.
+    if (old.nodeName === "OPTION" && now.hasAttribute("selected")) old.selected = true;
     return old;
 }
 

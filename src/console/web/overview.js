@@ -57,7 +57,11 @@ function buffer(state) {
                         "tr",
                         {},
                         ["class", "unsent", "oldest", "stored"].map(name =>
-                            h("th", { scope: "col" }, say("col_" + name)),
+                            h(
+                                "th",
+                                { scope: "col", class: ["unsent", "stored"].includes(name) ? "num" : null },
+                                say("col_" + name),
+                            ),
                         ),
                     ),
                 ),

@@ -100,14 +100,18 @@ function lane(device, one, allowed, ready) {
             disabled: !enabled,
             class: `small ${extra}`,
         });
+    const known = one.count ?? "?";
+    const stock = one.capacity
+        ? say("stock_of", { count: known, capacity: one.capacity })
+        : say("stock_is", { count: known });
     return h(
-        "tr",
-        { "data-key": `${device}/${one.slot}` },
-        h("th", { scope: "row" }, one.slot),
-        h("td", {}, pill(level, say("lane_" + one.status))),
-        h("td", {}, one.count ?? "?", one.capacity ? ` / ${one.capacity}` : ""),
+        "li",
+        { class: "lane", "data-key": `${device}/${one.slot}` },
+        h("b", {}, say("lane_n", { slot: one.slot })),
+        h("div", {}, pill(level, say("lane_" + one.status))),
+        h("span", { class: "soft" }, stock),
         h(
-            "td",
+            "div",
             { class: "lane-actions" },
             count,
             named(say("do_stock.set"), set, allowed),
@@ -124,30 +128,8 @@ function lane(device, one, allowed, ready) {
 function machine(one, allowed, ready) {
     const own = lanes.filter(lane => lane.machine === one.id);
     if (!own.length) return h("p", { class: "soft" }, say("no_lanes"));
-    return h(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": `${say("lanes")} ${one.id}` },
-        h(
-            "table",
-            { class: "plain" },
-            h(
-                "thead",
-                {},
-                h(
-                    "tr",
-                    {},
-                    ["lane", "state", "stock", "actions"].map(name =>
-                        h("th", { scope: "col" }, say("col_" + name)),
-                    ),
-                ),
-            ),
-            h(
-                "tbody",
-                {},
-                own.map(lane_ => lane(one.id, lane_, allowed, ready)),
-            ),
-        ),
-    );
+    const rows = own.map(each => lane(one.id, each, allowed, ready));
+    return h("ul", { class: "lanes", "aria-label": `${say("lanes")} ${one.id}` }, rows);
 }
 
 function device(one, state) {
