@@ -246,7 +246,7 @@ impl Flow {
             Self::Sampling | Self::Redeem => &[Role::Screen],
             Self::Mirror => &[Role::Scanner],
             Self::Shelf => &[Role::Sensor, Role::Scanner],
-            Self::Door => &[Role::Camera, Role::Probe, Role::Counter],
+            Self::Door => &[Role::Camera, Role::Probe, Role::Counter, Role::Scanner],
         }
     }
 

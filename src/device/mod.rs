@@ -29,7 +29,7 @@ pub use checks::{Checks, milliseconds};
 pub use commons::Commons;
 pub use error::DriverError;
 pub use kind::{Device, DeviceKind, RawDevice, Schemas, Speaker};
-pub use members::{Members, Roster};
+pub use members::{Captures, Members, Roster};
 pub use mistake::unknown_key;
 pub use port::{Port, PortEnds, port};
 pub use pump::pump;

@@ -50,7 +50,7 @@ pub use dwell::Dwell;
 pub use endpoint::{CameraUrl, Endpoint, EndpointError};
 pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
-pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, SimilarityBand};
+pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, Likeness, SimilarityBand};
 pub use footfall::{FootfallBreakdown, FootfallCell, FootfallWindow, Tenths};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{

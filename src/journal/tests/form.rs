@@ -10,7 +10,7 @@ use crate::types::{
     Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, ConsentId, CouponClaims, CouponId, CouponKeys,
     CouponKind, CouponRefusal, CouponValue, Currency, DeviceId, DistanceBand, Dwell, Enrolment, EventId, FaceMember,
     FaceVisit, FaceWindow, FootfallBreakdown, FootfallCell, FootfallWindow, Gtin, HealthChange, ImageSource, IssuerId,
-    IssuerKey, KeyId, LaneStatus, MachineStatus, MemberKey, Minor, Observation, Order, PartState, Payment,
+    IssuerKey, KeyId, LaneStatus, Likeness, MachineStatus, MemberKey, Minor, Observation, Order, PartState, Payment,
     PaymentAnswer, Redemption, Resolution, Said, SaleId, SaleStep, Selection, SimilarityBand, Slot, Stamp, StationId,
     Step, Stock, StockSource, Symbology, Tenths, Verdict, ZoneId,
 };
@@ -280,13 +280,19 @@ fn faces() -> impl Strategy<Value = Observation> {
 
 fn enrolment() -> impl Strategy<Value = Action> {
     let texts = ["[A-Za-z0-9._:-]{1,64}", "[A-Za-z0-9._:-]{1,64}", ".{1,128}", "https?://[!-~]{1,99}"];
-    (texts, any::<i64>(), any::<[u8; 32]>()).prop_map(|([member, consent, purpose, url], expires, sha256)| {
+    let station = proptest::option::of("[a-z0-9-]{1,32}");
+    let parts = (texts, any::<i64>(), any::<[u8; 32]>(), station);
+    parts.prop_map(|([member, consent, purpose, url], expires, sha256, station)| {
+        let likeness = match station {
+            Some(station) => Likeness::Station(StationId::new(&station).unwrap()),
+            None => Likeness::Image(ImageSource { url, sha256 }),
+        };
         Action::MemberEnrol(Box::new(Enrolment {
             member: MemberKey::new(&member).unwrap(),
             consent: ConsentId::new(&consent).unwrap(),
             purpose,
             expires: Timestamp::from_unix_ms(expires),
-            image: ImageSource { url, sha256 },
+            likeness,
         }))
     })
 }
