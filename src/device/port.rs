@@ -6,9 +6,10 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{DriverError, Members, Vault, limits};
+use super::{DriverError, Members, Once, Vault, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
+use crate::transport::Seats;
 use crate::types::{
     Action, Assigned, Body, Cause, Class, CodeKind, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason,
     SaleId, StationId, Step, Tally,
@@ -33,6 +34,10 @@ pub struct Port {
     pub vault: Vault,
     /// Members who consented, for cameras.
     pub members: Members,
+    /// Where the pages of screens sit.
+    pub seats: Seats,
+    /// What was let in once.
+    pub once: Once,
     /// The station that the device belongs to as its camera.
     pub station: Option<StationId>,
     /// Conditions, counters and evidence of this device.
@@ -76,9 +81,24 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
     let (storing, stored) = watch::channel(0);
     let (behind, left) = (VecDeque::new(), VecDeque::new());
     let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
-    let (members, station) = (Members::default(), None);
-    let port =
-        Port { observe, behind, said, stored, actions, taken, left, vault, members, station, scope, clock, stop };
+    let (members, seats, once, station) = (Members::default(), Seats::default(), Once::default(), None);
+    let port = Port {
+        observe,
+        behind,
+        said,
+        stored,
+        actions,
+        taken,
+        left,
+        vault,
+        members,
+        seats,
+        once,
+        station,
+        scope,
+        clock,
+        stop,
+    };
     (port, PortEnds { observed, stored: storing, assign })
 }
 
@@ -166,6 +186,11 @@ impl Port {
     /// A number for [`Storing::reached`]: all that was said so far.
     pub(super) fn said(&self) -> u64 {
         self.said
+    }
+
+    /// Waits until all that was said is on disk. For ever, when nobody stores it any more. Cancel-safe.
+    pub async fn all_stored(&self) {
+        self.storing().reached(self.said()).await;
     }
 
     /// What the journal has.

@@ -15,6 +15,7 @@ mod command;
 mod coupon;
 mod desired;
 mod diagnostic;
+mod digest;
 mod endpoint;
 mod entitlement;
 mod event;
@@ -27,6 +28,7 @@ mod money;
 mod observation;
 mod payment_code;
 mod sale;
+mod screen;
 mod tally;
 mod time;
 pub mod units;
@@ -45,6 +47,7 @@ pub use coupon::{
 };
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
+pub use digest::{Sha256, Sha256Error};
 pub use endpoint::{CameraUrl, Endpoint, EndpointError};
 pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
@@ -52,14 +55,15 @@ pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, Image
 pub use footfall::{FootfallWindow, Tenths};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{
-    BootId, CommandId, ConsentId, CouponId, DeviceId, Epoch, EventId, GatewayId, IssuerId, KeyId, MemberKey, NameError,
-    Row, SaleId, Seq, StationId, StoreId, ZoneId,
+    BootId, CommandId, ConsentId, CouponId, DeviceId, Epoch, EventId, FacingId, GatewayId, IssuerId, KeyId, MemberKey,
+    NameError, Row, SaleId, SceneId, Seq, Sku, StationId, StoreId, ZoneId,
 };
 pub use machine::{Cash, CashKind, Climate, LaneStatus, MachineStatus, PartState, Selection, Stock, StockSource};
 pub use money::{Currency, Minor};
 pub use observation::Observation;
 pub use payment_code::PaymentCode;
 pub use sale::{Order, Payment, SaleStep, Slot, Step};
+pub use screen::{ContentSource, PageKind, PlayResult, ScreenAction, ScreenOverride, ScreenPlay, Show, Verb};
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};
 pub use wipe::wipe;
