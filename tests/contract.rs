@@ -6,6 +6,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "contract/screens.rs"]
+mod screens;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -411,8 +414,20 @@ fn picture() -> Likeness {
 }
 
 fn events() -> Vec<(&'static str, Event)> {
-    [footfall(), faces(), scanned(), ended(), noticed(), diagnosed(), coupons(), sold(), machine_said(), sampled()]
-        .concat()
+    [
+        footfall(),
+        faces(),
+        screens::events(),
+        scanned(),
+        ended(),
+        noticed(),
+        diagnosed(),
+        coupons(),
+        sold(),
+        machine_said(),
+        sampled(),
+    ]
+    .concat()
 }
 
 fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Action {
@@ -426,6 +441,10 @@ fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Actio
 
 /// File, id, device and meaning of every command.
 fn commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
+    [screens::commands(), other_commands()].concat()
+}
+
+fn other_commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
     let machine = || device("vending-1");
     let vending = |name, device, action| (name, "cmd-2026:003", device, action);
     vec![

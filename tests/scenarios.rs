@@ -18,6 +18,9 @@
 
 #[path = "scenarios/broker.rs"]
 mod broker;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/browser.rs"]
+mod browser;
 #[path = "scenarios/bundle.rs"]
 mod bundle;
 #[cfg(feature = "device-camera")]
@@ -29,6 +32,9 @@ mod cloud;
 mod cloud_configuration;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/content.rs"]
+mod content;
 #[path = "scenarios/coupons.rs"]
 mod coupons;
 #[path = "scenarios/daemon.rs"]
@@ -60,8 +66,14 @@ mod refused;
 mod road;
 #[path = "scenarios/safe_mode.rs"]
 mod safe_mode;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/screens.rs"]
+mod screens;
 #[path = "scenarios/simulator.rs"]
 mod simulator;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/studio.rs"]
+mod studio;
 #[path = "scenarios/subscriber.rs"]
 mod subscriber;
 #[path = "scenarios/truth.rs"]

@@ -7,25 +7,34 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::App;
 use super::diagnostics::Bundler;
 use super::fleet::House;
 use super::line::Seen;
 use super::trial::{self, Plan};
+use super::{App, content_settings};
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood, sha256_hex};
-use crate::console::{self, Shown};
-use crate::device::{Commons, Members, Vault};
+use crate::console::{self, Hands, Screens, Shown, Stock};
+use crate::content::{self, Content};
+use crate::device::{Commons, Members, Once, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
-use crate::types::{Body, Condition, Draft, Notice};
+use crate::router::Shelf;
+use crate::transport::Seats;
+use crate::types::{Body, Condition, DeviceId, Draft, Notice, Observation, Row, Slot};
 use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
 
 /// Whose state in the journal the applied configuration is, and under which key.
 const READER: &str = "app";
 const APPLIED: &str = "config.sha256";
+
+/// Events that are looked through at the start for what screens have said.
+const KNOWN_ROWS: i64 = 50_000;
+/// Of them at once.
+const KNOWN_PAGE: usize = 500;
 
 /// Why the gateway cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +109,8 @@ impl App {
             }
         }
         let (newest, roster) = watch::channel(Arc::default());
+        let opened = open_content(store)?;
+        let (content, shelf) = (opened.content.clone(), Shelf::default());
         let house = House {
             clock: clock.clone(),
             journal: journal.clone(),
@@ -109,31 +120,104 @@ impl App {
             vault: Vault::default(),
             members: Members::new(roster),
             commons: Commons::default(),
+            seats: Seats::default(),
+            once: known(&journal).await?,
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
-        let shown = Shown {
-            name,
-            source,
-            clock: clock.clone(),
-            journal: journal.clone(),
-            conditions: conditions.clone(),
-            metrics: metrics.clone(),
-            board: board.clone(),
-            gauges: Arc::new({
-                let seen = seen.clone();
-                move || seen.gauges()
-            }),
-            diagnostics: Arc::new({
-                let bundler = bundler.clone();
-                move || {
-                    let bundler = bundler.clone();
-                    async move { bundler.bundle().await }.boxed()
-                }
-            }),
-        };
+        let shown = shown(name, source, &house, (&seen, &bundler), screens(&house, &current.store, content, &shelf));
         let console = listener.map(|listener| (listener, shown));
-        Ok(Self { house, console, seen, exchange, reported, last_good, origin, current, bundler, newest })
+        Ok(Self {
+            house,
+            console,
+            seen,
+            exchange,
+            reported,
+            last_good,
+            origin,
+            current,
+            bundler,
+            newest,
+            opened,
+            shelf,
+        })
+    }
+}
+
+fn open_content(store: &config::Store) -> Result<content::Opened, AppError> {
+    let opened = content::open(&store.gateway.data_dir.join("content"), &content_settings(store));
+    opened.map_err(|error| AppError::DataDir { path: error.path, source: error.source })
+}
+
+/// What screens have said lately: it is not let in again, also when the gateway died before it could say so.
+async fn known(journal: &Journal) -> Result<Once, AppError> {
+    let once = Once::default();
+    let head = journal.head().borrow().row;
+    let mut row = Row(head.0.saturating_sub(KNOWN_ROWS).max(0));
+    loop {
+        let events = journal.after(row, KNOWN_PAGE).await.map_err(AppError::Journal)?;
+        let Some(last) = events.last() else { return Ok(once) };
+        row = last.row;
+        for event in &events {
+            match &event.draft.body {
+                Body::Observed(Observation::ScreenPlay(play)) => once.first(play.play),
+                Body::Observed(Observation::ScreenAction(action)) => once.first(action.outer_biz_id),
+                _ => true,
+            };
+        }
+    }
+}
+
+/// Counts of products that lie in machines.
+fn stock(content: Content, shelf: Shelf) -> Stock {
+    Arc::new(move || {
+        let active = content.active();
+        let products = active.manifest.iter().flat_map(|manifest| &manifest.products);
+        let counted = products.filter_map(|product| {
+            let stocked = product.stock.as_ref()?;
+            let lane = shelf.lane(&DeviceId::new(&stocked.machine).ok()?, Slot(stocked.slot))?;
+            Some((product.sku.clone(), u32::from(lane.count?)))
+        });
+        counted.collect()
+    })
+}
+
+/// What the pages of screens show and whom they talk to.
+fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf) -> Screens {
+    Screens {
+        seats: house.seats.clone(),
+        stock: stock(content.clone(), shelf.clone()),
+        content,
+        timezone: store.timezone.clone(),
+        clock: house.clock.clone(),
+        ending: CancellationToken::new(),
+        hands: Hands::default(),
+    }
+}
+
+/// What the console shows.
+fn shown(
+    name: String,
+    source: Arc<Source>,
+    house: &House,
+    (seen, bundler): (&Seen, &Bundler),
+    screens: Screens,
+) -> Shown {
+    let (seen, bundler) = (seen.clone(), bundler.clone());
+    Shown {
+        name,
+        source,
+        clock: house.clock.clone(),
+        journal: house.journal.clone(),
+        conditions: house.conditions.clone(),
+        metrics: house.metrics.clone(),
+        board: house.board.clone(),
+        screens,
+        gauges: Arc::new(move || seen.gauges()),
+        diagnostics: Arc::new(move || {
+            let bundler = bundler.clone();
+            async move { bundler.bundle().await }.boxed()
+        }),
     }
 }
 

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, LastGood, Origin};
 use crate::console::Shown;
+use crate::content;
 use crate::device::Roster;
 use crate::flow::redeem::Redeem;
 use crate::journal::Journal;
@@ -71,6 +72,8 @@ pub struct App {
     bundler: Bundler,
     /// Where the list of members goes out to the cameras.
     newest: watch::Sender<Arc<Roster>>,
+    opened: content::Opened,
+    shelf: Shelf,
 }
 
 type Ended = Result<(), String>;
@@ -83,6 +86,7 @@ struct Running {
     desks: Desks,
     stations: Stations,
     members: watch::Sender<members::Settings>,
+    content: watch::Sender<content::Settings>,
     core: Circle<Ended>,
     /// When the core shall stop.
     stop_core: CancellationToken,
@@ -125,19 +129,33 @@ impl App {
     }
 
     async fn start(self) -> (Running, Desk) {
-        let Self { house, console, seen, exchange, reported, last_good, origin, current, bundler, newest } = self;
-        let (targets, down, shelf) = (Targets::default(), CancellationToken::new(), Shelf::default());
+        let Self {
+            house,
+            console,
+            seen,
+            exchange,
+            reported,
+            last_good,
+            origin,
+            current,
+            bundler,
+            newest,
+            opened,
+            shelf,
+        } = self;
+        let (targets, down) = (Targets::default(), CancellationToken::new());
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
         let stations = Stations::new(house.clone(), shelf.clone(), line.payments());
         let (desks, core, stop_core) = (Desks::default(), Circle::default(), CancellationToken::new());
         let members = watch::Sender::new(member_settings(&current.store));
-        let mut running = Running { fleet, line, bundler, desks, stations, members, core, stop_core };
+        let content = watch::Sender::new(content_settings(&current.store));
+        let mut running = Running { fleet, line, bundler, desks, stations, members, content, core, stop_core };
         // Before the line is there: what comes down it at once is heard.
         let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
         running.change_to(desk.current()).await;
-        running.start_core(&house, (targets, shelf), (down, newest), console).await;
+        running.start_core(&house, (targets, shelf), (down, newest, opened), console).await;
         let data_dir = desk.current().store.gateway.data_dir.clone();
         let carried =
             requests::carry_in(data_dir, house.journal.clone(), house.clock.clone(), running.stop_core.clone());
@@ -158,13 +176,14 @@ impl Running {
         &mut self,
         house: &House,
         (targets, shelf): (Targets, Shelf),
-        (down, newest): (CancellationToken, watch::Sender<Arc<Roster>>),
+        (down, newest, opened): (CancellationToken, watch::Sender<Arc<Roster>>, content::Opened),
         console: Option<(TcpListener, Shown)>,
     ) {
         let House { clock, journal, conditions, board, .. } = house.clone();
         let captures = house.members.captures.clone();
         let desk = members::Desk::new(journal.clone(), clock.clone(), self.members.subscribe(), newest, captures);
-        self.start_hands(&targets, desk);
+        let staff = opened.staff(journal.clone(), clock.clone(), conditions.clone(), self.content.subscribe());
+        self.start_hands(&targets, desk, staff);
         let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets, shelf);
         if let Some(within) = watchdog_within() {
             let stop = self.stop_core.clone();
@@ -207,6 +226,7 @@ impl Running {
         self.bundler.runs(&plan.shown);
         self.desks.set(desks(&plan.store));
         self.members.send_replace(member_settings(&plan.store));
+        self.content.send_replace(content_settings(&plan.store));
         let devices = self.fleet.change_to(&plan.devices).await;
         let line = self.line.change_to(plan.store.cloud.as_ref()).await;
         self.stations.change_to(plan).await;
@@ -219,6 +239,15 @@ impl Running {
         self.line.tear_down().await;
         self.stop_core.cancel();
         tell_stuck(self.core.drain(CORE_STOP).await);
+    }
+}
+
+/// What screens may show, as far as the configuration says.
+fn content_settings(store: &config::Store) -> content::Settings {
+    let content = store.content.as_ref();
+    content::Settings {
+        keys: content.map(|content| content.keys.clone()).unwrap_or_default(),
+        max_bytes: content.map_or(0, |content| content.max_size),
     }
 }
 

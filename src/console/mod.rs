@@ -1,15 +1,18 @@
 //! The local HTTP side: health, metrics, devices and events for people and programs on the box.
 //!
-//! What is absent: nothing here changes anything, nothing reads a path from a URL, and nothing listens elsewhere
-//! than on loopback (the configuration refuses it). A request whose `Host` is not ours is turned away, so that a web
-//! page cannot reach the gateway by pointing a name of its own at 127.0.0.1 (DNS rebinding).
+//! [`screens`] serves the pages of screens beside it.
 //!
-//! Limits: 1,000 events a request; request bodies are not read; 64 connections' worth of work at a time is the
-//! listener's backlog, each answered from memory or one bounded journal read.
+//! What is absent: nothing here but what screens say changes anything, nothing reads a path from a URL, and nothing
+//! listens elsewhere than on loopback (the configuration refuses it). A request whose `Host` is not ours is turned
+//! away, so that a web page cannot reach the gateway by pointing a name of its own at 127.0.0.1 (DNS rebinding).
+//!
+//! Limits: 1,000 events a request; request bodies are not read but those of screens; 64 connections' worth of work at a
+//! time is the listener's backlog, each answered from memory or one bounded journal read.
 
 mod answers;
 mod host;
 mod page;
+mod screens;
 
 use std::future::Future;
 use std::io;
@@ -22,6 +25,7 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
 pub use answers::journal_gauges;
+pub use screens::{Hands, Screens, Stock};
 
 use crate::clock::Clock;
 use crate::journal::Journal;
@@ -47,6 +51,8 @@ pub struct Shown {
     pub board: Board,
     /// Values of the parts that this module does not know, such as the uplink.
     pub gauges: Arc<dyn Fn() -> Gauges + Send + Sync>,
+    /// The pages of screens.
+    pub screens: Screens,
     /// Makes a diagnostics bundle: a JSON document.
     pub diagnostics: Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
 }
@@ -63,6 +69,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let allowed = host::Allowed::of(listener.local_addr()?);
+    let (screens, ending) = (shown.screens.clone(), shown.screens.ending.clone());
     let router = Router::new()
         .route("/", get(page::index))
         .route("/health", get(answers::health))
@@ -70,7 +77,14 @@ pub async fn serve(
         .route("/api/v1/devices", get(answers::devices))
         .route("/api/v1/events", get(answers::events))
         .route("/api/v1/diagnostics", get(answers::diagnostics))
-        .layer(axum::middleware::from_fn_with_state(allowed, host::check))
-        .with_state(shown);
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+        .with_state(shown)
+        .merge(screens::routes(screens))
+        .layer(axum::middleware::from_fn_with_state(allowed, host::check));
+    // Lines to pages go on for ever: they are ended, so that going down in order has an end.
+    let stop = async move {
+        stop.await;
+        ending.cancel();
+    };
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }

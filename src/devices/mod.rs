@@ -6,6 +6,8 @@ pub(crate) mod camera;
 mod footfall;
 #[cfg(feature = "device-scanner")]
 mod scanner;
+#[cfg(feature = "device-screen")]
+mod screen;
 #[cfg(feature = "device-vending")]
 mod vending;
 
@@ -31,6 +33,8 @@ pub static CATALOGUE: &[&dyn DeviceKind] = &[
     &scanner::SERIAL,
     #[cfg(feature = "device-scanner")]
     &scanner::HID,
+    #[cfg(feature = "device-screen")]
+    &screen::PAGE,
     #[cfg(feature = "device-vending")]
     &vending::VMC,
     #[cfg(feature = "device-vending")]

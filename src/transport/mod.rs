@@ -9,7 +9,9 @@
 
 #[cfg(feature = "device-camera")]
 mod body;
+pub mod browser;
 mod descriptor;
+mod download;
 mod evdev;
 mod http;
 mod interface;
@@ -19,6 +21,7 @@ mod packet;
 mod radio;
 #[cfg(feature = "device-camera")]
 mod rtsp;
+mod seat;
 mod tap;
 mod tty;
 mod v4l2;
@@ -27,6 +30,7 @@ mod wait;
 #[cfg(feature = "device-camera")]
 pub use body::{HttpBody, Login, http_body};
 pub use descriptor::Line;
+pub use download::{DownloadError, Downloads};
 pub use evdev::{Keyboard, keyboards, open_keyboard};
 pub use http::{FetchError, failed, fetch, http_client};
 pub use interface::MonitorLink;
@@ -36,6 +40,7 @@ pub use packet::Monitor;
 pub use radio::{Wireless, monitor_channels, wireless};
 #[cfg(feature = "device-camera")]
 pub use rtsp::{AccessUnit, RtspStream, rtsp_stream};
+pub use seat::{Chair, Facts, Follower, PostKind, Posted, Reply, Seat, Seats, Told};
 pub use tap::Tap;
 pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, open_tty_here, ttys};
 pub use v4l2::{Camera, CameraFormat, CameraWish, FoundCamera, Pixels, Taken, camera_name, cameras};

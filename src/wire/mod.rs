@@ -18,6 +18,7 @@ mod noise;
 pub mod pcap;
 pub mod probebox;
 pub mod scan;
+pub mod screen;
 mod showing;
 pub mod vend;
 pub mod vmc;

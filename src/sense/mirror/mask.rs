@@ -207,7 +207,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A face whose mouth is two ellipses around a place, the inner one of half the size.
-    pub fn face(middle: Point, mouth: (f32, f32)) -> Vec<Point> {
+    pub(in super::super) fn face(middle: Point, mouth: (f32, f32)) -> Vec<Point> {
         let mut points = vec![middle; POINTS];
         for (ring, size) in [(LIPS_OUTER, 1.0), (LIPS_INNER, 0.5)] {
             for (step, number) in ring.into_iter().enumerate() {
