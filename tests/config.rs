@@ -69,3 +69,37 @@ fn every_profile_of_the_repository_makes_a_device() {
     }
     assert!(count >= 3, "the three scanner profiles of the contract, not {count}");
 }
+
+#[test]
+#[cfg(feature = "device-footfall")]
+fn a_sensor_is_counted_by_another_sensor_that_is_there() {
+    let sensor = |id: &str, port: u16, by: &str| {
+        let by = if by.is_empty() { String::new() } else { format!("[device.settings]\ncounted_by = \"{by}\"\n") };
+        format!(
+            "[[device]]\nid = \"{id}\"\nprofile = \"footfall/mncats-tz001\"\nendpoint = \"udp:127.0.0.1:{port}\"\n{by}"
+        )
+    };
+    let scanner = "[[device]]\nid = \"till\"\nprofile = \"scanner/gm65\"\nendpoint = \"serial:/dev/ttyUSB0\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.toml");
+    let found = |devices: String| -> Vec<String> {
+        let head = "[store]\nid = \"s\"\ntimezone = \"UTC\"\n[gateway]\nid = \"g\"\ndata_dir = \"data\"\n";
+        std::fs::write(&file, format!("{head}{devices}")).unwrap();
+        match config::load(&file, None) {
+            Ok(_) => Vec::new(),
+            Err(refused) => refused.diagnostics.iter().map(|one| format!("{} {}", one.code, one.message)).collect(),
+        }
+    };
+    assert_eq!(found(sensor("door", 9002, "") + &sensor("back", 9003, "door")), Vec::<String>::new());
+    for (devices, expected) in [
+        (sensor("back", 9003, "door"), "wrong-speaker there is no device \"door\""),
+        (sensor("back", 9003, "back"), "wrong-speaker \"back\" cannot speak for itself in this way"),
+        (sensor("back", 9003, "till") + scanner, "wrong-speaker \"till\" is another kind of device"),
+        (
+            sensor("a", 1, "") + &sensor("b", 2, "a") + &sensor("c", 3, "b"),
+            "wrong-speaker another device speaks for \"b\", too",
+        ),
+    ] {
+        assert_eq!(found(devices), [expected]);
+    }
+}

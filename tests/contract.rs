@@ -17,12 +17,13 @@ use serde_json::Value;
 use smartstore::types::{
     Action, Body, BootId, Cash, CashKind, Cause, Class, Climate, CodeKind, CodeScanned, Command, CommandId, Condition,
     ConfigError, ConfigReport, ConfigState, ConfigVersion, ConsentId, CouponClaims, CouponId, CouponKeys, CouponKind,
-    CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, DistanceBand, Draft, DropReason, Encoding, Ended,
-    Enrolment, Epoch, Event, EventId, FaceMember, FaceVisit, FaceWindow, FootfallWindow, GatewayId, Gtin, HealthChange,
-    ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus, MemberKey, Minor, Notice, Observation,
-    OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer, PaymentCode, Reason, Redemption, Row, Said,
-    SaleId, SaleStep, SampleRuling, Selection, Seq, SimilarityBand, Slot, Stamp, StationId, Step, Stock, StockSource,
-    StoreId, Symbology, Tenths, Timestamp, Verdict, ZoneId,
+    CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, DistanceBand, Draft, DropReason, Dwell, Encoding,
+    Ended, Enrolment, Epoch, Event, EventId, FaceMember, FaceVisit, FaceWindow, FootfallBreakdown, FootfallCell,
+    FootfallWindow, GatewayId, Gtin, HealthChange, ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, Likeness,
+    MachineStatus, MemberKey, Minor, Notice, Observation, OpenReason, Order, Origin, Outcome, PartState, Payment,
+    PaymentAnswer, PaymentCode, Reason, Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq,
+    SimilarityBand, Slot, Stamp, StationId, Step, Stock, StockSource, StoreId, Symbology, Tenths, Timestamp, Verdict,
+    ZoneId,
 };
 use smartstore::wire::cloud::{
     Authorise, AuthoriseWhat, Encoded, Source, State, authorise_message, command_message, desired_message,
@@ -315,9 +316,22 @@ fn footfall() -> Vec<(&'static str, Event)> {
         rejected: 3,
         missed: 0,
         complete: true,
+        breakdown: None,
     };
-    let body = Body::Observed(Observation::Footfall(Box::new(window)));
-    vec![("footfall.window.v1.json", event(60, 60, device("probe-1"), None, body))]
+    let cell = |zone, dwell, devices| FootfallCell { zone: device(zone).expect("a zone"), dwell, devices };
+    let hour = FootfallWindow {
+        start: "2026-11-22T01:00:00Z".parse().expect("a time"),
+        breakdown: Some(FootfallBreakdown {
+            least: 10,
+            cells: vec![cell("probe-1", Dwell::Passed, 19), cell("probe-2", Dwell::Stayed15Min, 12)],
+        }),
+        ..window.clone()
+    };
+    let said = |window| Body::Observed(Observation::Footfall(Box::new(window)));
+    vec![
+        ("footfall.window.v1.json", event(60, 60, device("probe-1"), None, said(window))),
+        ("footfall.window.v1.hour.json", event(60, 60, device("probe-1"), None, said(hour))),
+    ]
 }
 
 fn time(text: &str) -> Timestamp {
@@ -376,19 +390,27 @@ fn member() -> MemberKey {
     MemberKey::new("M00012345").expect("a member")
 }
 
-fn enrol() -> Action {
-    // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
-    let sha256 = [
-        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03,
-        0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
-    ];
+fn enrol(likeness: Likeness) -> Action {
     Action::MemberEnrol(Box::new(Enrolment {
         member: member(),
         consent: ConsentId::new("consent-2026-7").expect("a consent"),
         purpose: "greeting at the door".into(),
         expires: time("2027-11-22T00:00:00Z"),
-        image: ImageSource { url: "https://cloud.example/enrol/1f2e.jpg".into(), sha256 },
+        likeness,
     }))
+}
+
+fn at_station() -> Likeness {
+    Likeness::Station(StationId::new("door-1").expect("a station"))
+}
+
+fn picture() -> Likeness {
+    // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+    let sha256 = [
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03,
+        0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
+    ];
+    Likeness::Image(ImageSource { url: "https://cloud.example/enrol/1f2e.jpg".into(), sha256 })
 }
 
 fn events() -> Vec<(&'static str, Event)> {
@@ -430,7 +452,8 @@ fn other_commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action
         ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
         ("command.diagnostics.json", "cmd-2026:003", None, Action::Diagnostics),
         ("command.coupon.keys.json", "cmd-2026:010", None, coupon_keys()),
-        ("command.member.enrol.json", "cmd-2026:020", None, enrol()),
+        ("command.member.enrol.json", "cmd-2026:020", None, enrol(picture())),
+        ("command.member.enrol.station.json", "cmd-2026:023", None, enrol(at_station())),
         ("command.member.forget.json", "cmd-2026:021", None, Action::MemberForget { member: member() }),
         vending("command.dispense.json", machine(), Action::Dispense(order("order-77", Payment::Cloud))),
         vending("command.dispense.sample.json", machine(), Action::Dispense(order("order-78", Payment::Free))),

@@ -18,7 +18,7 @@ use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood, sha256_hex};
 use crate::console::{self, Hands, Screens, Shown, Stock};
 use crate::content::{self, Content};
-use crate::device::{Members, Once, Vault};
+use crate::device::{Commons, Members, Once, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::router::Shelf;
@@ -121,6 +121,7 @@ impl App {
             members: Members::new(roster),
             seats: Seats::default(),
             once: known(&journal).await?,
+            commons: Commons::default(),
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Ended, tell_stuck, told};
 use crate::clock::Clock;
 use crate::config;
-use crate::device::{Device, Members, Once, PortEnds, Vault, port};
+use crate::device::{Commons, Device, Members, Once, PortEnds, Vault, port};
 use crate::journal::Journal;
 use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Metrics};
 use crate::router::{Target, Targets, intake};
@@ -35,6 +35,7 @@ pub(super) struct House {
     pub(super) members: Members,
     pub(super) seats: Seats,
     pub(super) once: Once,
+    pub(super) commons: Commons,
 }
 
 /// A device as a configuration describes it.
@@ -65,7 +66,7 @@ pub(super) fn described(store: &mut config::Store) -> BTreeMap<DeviceId, Describ
     let codes = [&store.codes.member, &store.codes.clerk, &store.codes.pickup];
     let codes = format!("{:?}", codes.map(|regex| regex.as_ref().map(regex::Regex::as_str)));
     let devices = std::mem::take(&mut store.devices).into_iter().map(|configured| {
-        let config::ConfiguredDevice { device, profile, profile_text, settings } = configured;
+        let config::ConfiguredDevice { device, profile, profile_text, settings, .. } = configured;
         let at_camera = |station: &&config::Station| station.roles.get(&config::Role::Camera) == Some(device.id());
         let station = store.stations.iter().find(at_camera).map(|station| station.id.clone());
         let endpoint = device.endpoint().exact();
@@ -118,13 +119,14 @@ impl Fleet {
     }
 
     fn drive(&mut self, id: &DeviceId, described: &Described) {
-        let House { clock, journal, conditions, metrics, board, vault, members, seats, once, .. } = self.house.clone();
+        let House { clock, journal, conditions, metrics, board, vault, members, seats, once, commons } =
+            self.house.clone();
         let (device, stop, restart) = (Arc::clone(&described.device), self.down.child_token(), Restart::default());
         board.add(id.clone(), described.profile.clone());
         let scope = DeviceScope::new(id.clone(), clock.clone(), conditions.clone(), metrics, board);
         let (mut port, PortEnds { observed, stored: storing, assign }) = port(scope, clock, CancellationToken::new());
-        (port.vault, port.members, port.station) = (vault, members, described.station.clone());
-        (port.seats, port.once) = (seats, once);
+        (port.vault, port.members, port.commons) = (vault, members, commons);
+        (port.seats, port.once, port.station) = (seats, once, described.station.clone());
         let (can, currency) = (device.can(), device.currency());
         let target = Target { can, assign: assign.clone(), restart: restart.clone(), currency };
         self.targets.add(id.clone(), target);

@@ -39,7 +39,7 @@ use crate::members;
 use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
 use crate::router::{Desks, Dispatcher, Redeemer, Shelf, Targets};
 use crate::supervise::{Circle, Ending};
-use crate::types::{Chain, ConfigReport, Counter, DeviceId};
+use crate::types::{Chain, ConfigReport, Counter, DeviceId, StationId};
 use crate::uplink::ConfigExchange;
 use diagnostics::Bundler;
 use fleet::{Fleet, House};
@@ -180,7 +180,8 @@ impl Running {
         console: Option<(TcpListener, Shown)>,
     ) {
         let House { clock, journal, conditions, board, .. } = house.clone();
-        let desk = members::Desk::new(journal.clone(), clock.clone(), self.members.subscribe(), newest);
+        let captures = house.members.captures.clone();
+        let desk = members::Desk::new(journal.clone(), clock.clone(), self.members.subscribe(), newest, captures);
         let staff = opened.staff(journal.clone(), clock.clone(), conditions.clone(), self.content.subscribe());
         self.start_hands(&targets, desk, staff);
         let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets, shelf);
@@ -257,7 +258,15 @@ fn member_settings(store: &config::Store) -> members::Settings {
         key_file: store.members_key_file(),
         models_dir: store.gateway.models_dir.clone(),
         at_most: store.members.as_ref().map_or(0, |members| members.at_most),
+        stations: enrolling(store),
     }
+}
+
+/// The stations with a camera and a scanner.
+fn enrolling(store: &config::Store) -> BTreeMap<StationId, DeviceId> {
+    let with_camera = store.stations.iter().filter(|station| station.roles.contains_key(&config::Role::Camera));
+    let at = |station: &config::Station| Some((station.id.clone(), station.roles.get(&config::Role::Scanner)?.clone()));
+    with_camera.filter_map(at).collect()
 }
 
 /// The redeem stations, each at its scanner.

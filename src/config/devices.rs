@@ -74,8 +74,35 @@ pub(super) fn devices<'a>(
     distinct_endpoints(&read, checked);
     let profiles = find_profiles(&read, shelf, sources, checked);
     let declared = read.iter().filter_map(|device| declared(device, &profiles)).collect();
-    let devices = read.iter().filter_map(|device| configure(device, &profiles, shelf, premises, checked)).collect();
+    let devices: Vec<ConfiguredDevice> =
+        read.iter().filter_map(|device| configure(device, &profiles, shelf, premises, checked)).collect();
+    speakers(&devices, &declared, checked);
     (devices, declared)
+}
+
+/// Who speaks for another device has to be there, to be of its family and to speak for itself.
+fn speakers(devices: &[ConfiguredDevice], declared: &Declared, checked: &mut Checked<'_>) {
+    let family = |of: &ConfiguredDevice| of.kind.split('.').next();
+    for (device, speaker) in devices.iter().filter_map(|one| Some((one, one.device.speaker()?))) {
+        let name = speaker.device.as_str();
+        let found = devices.iter().find(|other| other.id() == speaker.device);
+        let (message, help) = match found {
+            // A mistake of that device has been said there.
+            None if declared.contains_key(name) => continue,
+            None => (format!("there is no device \"{name}\""), "name a [[device]] of this file"),
+            Some(other) if other.id() == device.id() => {
+                (format!("\"{name}\" cannot speak for itself in this way"), "leave it out")
+            }
+            Some(other) if family(other) != family(device) => {
+                (format!("\"{name}\" is another kind of device"), "name a device of the same family")
+            }
+            Some(other) if other.device.speaker().is_some() => {
+                (format!("another device speaks for \"{name}\", too"), "name that one here")
+            }
+            Some(_) => continue,
+        };
+        checked.error(speaker.span, "wrong-speaker", message, help.to_owned());
+    }
 }
 
 fn read_device<'a>(mut section: Section<'a>, checked: &mut Checked<'a>) -> Option<Read<'a>> {
@@ -226,7 +253,7 @@ fn configure<'a>(
     let settings = with_defaults(written, &kind.schemas().settings);
     let profile = raw.profile.as_ref()?.get_ref().clone();
     let profile_text = profiles.get(&profile).and_then(|found| found.text.as_ref().ok()).cloned().unwrap_or_default();
-    Some(ConfiguredDevice { device: made, profile, profile_text, settings })
+    Some(ConfiguredDevice { device: made, kind: kind.name(), profile, profile_text, settings })
 }
 
 /// Lets the kind check facts, settings and endpoint. A wrong name or endpoint is stood in for, so that the rest is

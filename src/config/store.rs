@@ -182,6 +182,8 @@ impl Default for Journal {
 pub struct ConfiguredDevice {
     /// The device, not running.
     pub device: Box<dyn Device>,
+    /// Its kind: `scanner.serial`.
+    pub kind: &'static str,
     /// Its profile: `scanner/gm65`.
     pub profile: String,
     /// Text of the profile.
@@ -259,7 +261,7 @@ impl Flow {
             Self::Sampling | Self::Redeem => &[Role::Screen],
             Self::Mirror => &[Role::Scanner],
             Self::Shelf => &[Role::Sensor, Role::Scanner],
-            Self::Door => &[Role::Camera, Role::Probe, Role::Counter],
+            Self::Door => &[Role::Camera, Role::Probe, Role::Counter, Role::Scanner],
         }
     }
 

@@ -53,6 +53,15 @@ pub struct RawDevice<'a> {
     pub models_dir: &'a Path,
 }
 
+/// Who says what a device observes.
+#[derive(Debug)]
+pub struct Speaker<'a> {
+    /// Which device.
+    pub device: &'a DeviceId,
+    /// Where the configuration says so.
+    pub span: Span,
+}
+
 /// A configured device that is not running.
 ///
 /// [`Device::run`] may be called again after a failure and builds its own state each time. It borrows the port, so
@@ -66,6 +75,12 @@ pub trait Device: Send + Sync {
 
     /// What can be asked of it.
     fn can(&self) -> &'static [ActionKind];
+
+    /// The device that says what this one observes, if another does: it must be there, of the same family (the part of
+    /// a kind's name before the dot), and speak for itself.
+    fn speaker(&self) -> Option<Speaker<'_>> {
+        None
+    }
 
     /// The currency of its prices, of a device that has prices.
     fn currency(&self) -> Currency {

@@ -11,6 +11,7 @@
 
 mod attach;
 mod checks;
+mod commons;
 mod error;
 mod kind;
 pub mod limits;
@@ -26,9 +27,10 @@ mod vault;
 
 pub use attach::attach;
 pub use checks::{Checks, milliseconds};
+pub use commons::Commons;
 pub use error::DriverError;
-pub use kind::{Device, DeviceKind, RawDevice, Schemas};
-pub use members::{Members, Roster};
+pub use kind::{Device, DeviceKind, RawDevice, Schemas, Speaker};
+pub use members::{Captures, Members, Roster};
 pub use mistake::unknown_key;
 pub use once::Once;
 pub use port::{Port, PortEnds, port};

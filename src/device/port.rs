@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{DriverError, Members, Once, Vault, limits};
+use super::{Commons, DriverError, Members, Once, Vault, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
 use crate::transport::Seats;
@@ -38,6 +38,8 @@ pub struct Port {
     pub seats: Seats,
     /// What was let in once.
     pub once: Once,
+    /// What devices of its kind share.
+    pub commons: Commons,
     /// The station that the device belongs to as its camera.
     pub station: Option<StationId>,
     /// Conditions, counters and evidence of this device.
@@ -82,6 +84,7 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
     let (behind, left) = (VecDeque::new(), VecDeque::new());
     let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
     let (members, seats, once, station) = (Members::default(), Seats::default(), Once::default(), None);
+    let commons = Commons::default();
     let port = Port {
         observe,
         behind,
@@ -94,6 +97,7 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
         members,
         seats,
         once,
+        commons,
         station,
         scope,
         clock,

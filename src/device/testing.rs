@@ -25,8 +25,19 @@ pub(crate) fn configure(
     endpoint: &str,
     settings: &str,
 ) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
+    configure_named("device-1", kinds, profile, endpoint, settings)
+}
+
+/// The same of a device with this name.
+pub(crate) fn configure_named(
+    name: &str,
+    kinds: &[&dyn DeviceKind],
+    profile: &str,
+    endpoint: &str,
+    settings: &str,
+) -> Result<Box<dyn Device>, Vec<Diagnostic>> {
     let mut profile = DeTable::parse(profile).unwrap().into_inner();
-    let name = match profile.get("kind").map(Spanned::get_ref) {
+    let kind = match profile.get("kind").map(Spanned::get_ref) {
         Some(DeValue::String(name)) => name.to_string(),
         other => panic!("the profile's kind is {other:?}"),
     };
@@ -37,8 +48,8 @@ pub(crate) fn configure(
     });
     let settings = DeTable::parse(settings).unwrap();
     let models_dir = models_dir();
-    kinds.iter().find(|kind| kind.name() == name).expect("a kind of this folder").configure(RawDevice {
-        id: DeviceId::new("device-1").unwrap(),
+    kinds.iter().find(|one| one.name() == kind).expect("a kind of this folder").configure(RawDevice {
+        id: DeviceId::new(name).unwrap(),
         endpoint: Endpoint::parse(endpoint).unwrap(),
         endpoint_span: 7..9,
         facts: Section { file: Path::new("profile.toml"), span: 0..1, table: facts },

@@ -1,6 +1,6 @@
 //! What a footfall sensor says: counts of a stretch of time. Nobody can be found in it.
 
-use super::Timestamp;
+use super::{DeviceId, Dwell, Timestamp};
 
 /// A number of people in tenths: an average over time is no whole number, and the vocabulary has no floats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -19,7 +19,7 @@ impl Tenths {
     }
 }
 
-/// One sensor's counts of one window.
+/// One place's counts of one window: what a sensor heard, and those that it counts for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FootfallWindow {
     /// Its start: a multiple of its length since 1970-01-01T00:00:00Z.
@@ -52,8 +52,31 @@ pub struct FootfallWindow {
     pub rejected: u64,
     /// Frames that the kernel had no room for.
     pub missed: u64,
-    /// Whether the sensor listened from start to end under one key. If not, somebody may be missing or counted twice.
+    /// Whether every sensor listened from start to end under one key. If not, somebody may be missing or counted twice.
     pub complete: bool,
+    /// Of windows of an hour or longer: the devices by zone and dwell, as far as that may be published.
+    pub breakdown: Option<FootfallBreakdown>,
+}
+
+/// Devices by zone and dwell. A cell that is not there counts fewer than `least`, or none, or would give away one that
+/// does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FootfallBreakdown {
+    /// No cell counts fewer.
+    pub least: u32,
+    /// At most one for each zone and dwell.
+    pub cells: Vec<FootfallCell>,
+}
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FootfallCell {
+    /// The sensor that heard them best.
+    pub zone: DeviceId,
+    /// How long they were there.
+    pub dwell: Dwell,
+    /// How many devices.
+    pub devices: u32,
 }
 
 #[cfg(test)]

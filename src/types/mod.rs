@@ -16,6 +16,7 @@ mod coupon;
 mod desired;
 mod diagnostic;
 mod digest;
+mod dwell;
 mod endpoint;
 mod entitlement;
 mod event;
@@ -48,11 +49,12 @@ pub use coupon::{
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
 pub use digest::{Sha256, Sha256Error};
+pub use dwell::Dwell;
 pub use endpoint::{CameraUrl, Endpoint, EndpointError};
 pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
-pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, SimilarityBand};
-pub use footfall::{FootfallWindow, Tenths};
+pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, Likeness, SimilarityBand};
+pub use footfall::{FootfallBreakdown, FootfallCell, FootfallWindow, Tenths};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{
     BootId, CommandId, ConsentId, CouponId, DeviceId, Epoch, EventId, FacingId, GatewayId, IssuerId, KeyId, MemberKey,

@@ -6,7 +6,7 @@ use rumqttc::{AsyncClient, Event, MqttOptions, Packet, PublishOptions, QoS, Sess
 use smartstore::sim::broker::Received;
 use smartstore::types::{Action, Command, CommandId, DeviceId, Origin};
 use smartstore::wire::cloud::command_message;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::shop::BOUND;
@@ -39,6 +39,7 @@ impl Cloud {
         let (events, received) = mpsc::channel(100_000);
         let (acks, acknowledged) = mpsc::channel(100_000);
         let (subscribed, mut is_subscribed) = mpsc::channel(100);
+        let (failed, failure) = watch::channel(None);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             loop {
@@ -57,8 +58,11 @@ impl Cloud {
                     Ok(Event::Incoming(Packet::PubAck(ack))) => acks.send(ack.reason as u8).await.unwrap(),
                     Ok(Event::Incoming(Packet::SubAck(_))) => subscribed.send(()).await.unwrap(),
                     Ok(_) => {}
-                    // waits: the broker is away; it is tried again at this interval
-                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                    Err(error) => {
+                        failed.send_replace(Some(error));
+                        // waits: the broker is away; it is tried again at this interval
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
                 }
             }
         });
@@ -71,7 +75,8 @@ impl Cloud {
                 }
             }
         };
-        tokio::time::timeout(BOUND, asked).await.expect("a SUBACK");
+        let asked = tokio::time::timeout(BOUND, asked).await;
+        assert!(asked.is_ok(), "no SUBACK; the connection's last error: {:?}", *failure.borrow());
         Self { client, received, acknowledged, _tasks: tasks }
     }
 

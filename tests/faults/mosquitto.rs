@@ -201,8 +201,9 @@ async fn a_mosquitto_killed_and_a_gateway_killed_lose_nothing_that_was_promised(
     // The cloud's client stays connected to what is there, so what it has got is what the broker has passed on.
     let mut oracle = Oracle::default();
     shop.scan(2_000).await;
-    for _ in 0..3 {
-        let mut cloud = Cloud::connect(mosquitto.port, "cloud").await;
+    for round in 0..3 {
+        // A session that the broker happened to save is another client's: a new one is refused by its own library.
+        let mut cloud = Cloud::connect(mosquitto.port, &format!("cloud-{round}")).await;
         shop.open();
         shop.scan(500).await;
         shop.drained().await;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, Trust};
 use crate::journal::bench::load;
-use crate::sense::footfall::{Counter, Settings};
+use crate::sense::footfall::{Counter, Ear, Settings};
 use crate::wire::dot11::{Link, decode};
 
 /// Arguments of `bench footfall`.
@@ -155,7 +155,7 @@ fn count(args: &Args, clock: &Clock, walk_frames_per_s: f64) -> anyhow::Result<A
             longest = longest.max(clock.now() - closing);
             next_us += minute_us;
         }
-        counter.frame(at_us, Link::Radiotap, bytes)?;
+        counter.frame(at_us, Ear::FIRST, Link::Radiotap, bytes)?;
     }
     let took = clock.now() - from;
     Ok(Answer {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::captures::Captures;
 use super::windows;
-use crate::sense::footfall::{Basis, Calibration, Count, Counter, Features, Settings};
+use crate::sense::footfall::{Basis, Calibration, Count, Counter, Ear, Features, Settings};
 use crate::types::Timestamp;
 
 /// Arguments of `footfall calibrate`.
@@ -164,7 +164,7 @@ fn listen(args: &Args, window: Duration, watched: &mut [Watched]) -> anyhow::Res
         let heard_in = watched[ended..].iter_mut().take_while(|open| open.truth.start_us <= next.at_us);
         heard_in.for_each(|open| open.is_covered = true);
         // What a frame says is counted; that one is damaged is the replay's to tell.
-        let _ = counter.frame(next.at_us, next.link, next.bytes);
+        let _ = counter.frame(next.at_us, Ear::FIRST, next.link, next.bytes);
         while counter.pop_window().is_some() {}
     }
     for over in &mut watched[ended..] {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::captures::Captures;
-use crate::sense::footfall::{Calibration, Counter, Heard, Settings, Window};
+use crate::sense::footfall::{Calibration, Counter, Ear, Heard, Settings, Window};
 use crate::types::Timestamp;
 
 /// Arguments of `footfall replay`.
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     while let Some(next) = captures.next() {
         let (file, number, is_within) = (next.file, next.number, next.is_within);
-        if let Ok(Heard::Placed(placed)) = counter.frame(next.at_us, next.link, next.bytes)
+        if let Ok(Heard::Placed(placed)) = counter.frame(next.at_us, Ear::FIRST, next.link, next.bytes)
             && assign.is_some()
         {
             rows.push(Row { file, number, track: placed.track });

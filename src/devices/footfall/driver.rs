@@ -10,10 +10,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{self, Receiver};
 
-use super::ears::{Counted, Ears, Manner, Report};
+use super::ears::{Counted, Ears, Report};
+use super::hall::Halls;
+use super::manner::Manner;
 use super::profile::read_calibration;
 use super::source::{Channels, Plan};
-use crate::device::{Device, DriverError, Port};
+use crate::device::{Device, DriverError, Port, Speaker};
 use crate::observe::DeviceState;
 use crate::transport::{Knocker, door, monitor_channels};
 use crate::types::{ActionKind, Condition, DeviceId, Endpoint, FootfallWindow, Observation, Tally, units};
@@ -69,7 +71,8 @@ impl Sensor {
         });
         let (knocker, door) = door().map_err(failed)?;
         let (sender, reports) = mpsc::channel(REPORTS);
-        let ears = Ears::new(self.plan.clone(), manner, port.clock.clone(), sender);
+        let halls = port.commons.of::<Halls>();
+        let ears = Ears::new(&self.id, self.plan.clone(), manner, port.clock.clone(), &halls, sender);
         let thread = std::thread::Builder::new().name(format!("ears-{}", self.id));
         let thread = thread.spawn(move || ears.run(&door)).map_err(failed)?;
         Ok(Hearing { knocker, reports, thread })
@@ -82,6 +85,9 @@ impl Sensor {
         }
         port.scope.state(DeviceState::Waiting);
         let mut hearing = self.start(port)?;
+        if let Some(by) = &self.manner.counted_by {
+            port.scope.evidence(&format!("hears for {}, which counts", by.device));
+        }
         let mut missed_at: Option<Instant> = None;
         let mut radio = std::pin::pin!(self.keep_tuned());
         let ended = loop {
@@ -229,6 +235,11 @@ impl Device for Sensor {
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    fn speaker(&self) -> Option<Speaker<'_>> {
+        let by = self.manner.counted_by.as_ref()?;
+        Some(Speaker { device: &by.device, span: by.span.clone() })
     }
 
     fn can(&self) -> &'static [ActionKind] {

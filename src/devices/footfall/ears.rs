@@ -1,22 +1,22 @@
-//! The thread that hears: it owns the source and the counter, and gives out counts.
+//! The thread that hears: it owns the source, puts what it hears into the counter of its place, and gives out counts if
+//! the counter is its own.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
-use super::hours::Hours;
+use super::ear::{Ear, Lent};
+use super::hall::{Hall, Halls, NOT_LISTENING, SharedHall, fresh, lock};
+use super::manner::{Manner, Threshold};
 use super::opted::OptedOut;
 use super::source::{Plan, Source};
 use crate::clock::Clock;
-use crate::sense::footfall::{Calibration, Counter, Key, Listed, Settings, Window};
+use crate::sense::footfall::{Key, Listed};
 use crate::transport::{Door, Waited};
-use crate::types::{FootfallWindow, Tenths, Timestamp};
-use crate::wire::dot11::{Address, Link, Refused};
+use crate::types::{DeviceId, FootfallWindow};
 
 /// Longest time without looking at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -28,24 +28,6 @@ const LOOK_UP: Duration = Duration::from_secs(10);
 const JUMP_US: i64 = 2_000_000;
 /// How much of the stack is overwritten when something was heard: more than decoding ever uses.
 const STACK_BYTES: usize = 64 * 1024;
-/// Stands for the time since when everything was heard, while nothing is.
-const NOT_LISTENING: i64 = i64::MAX;
-
-/// How one sensor counts.
-#[derive(Debug, Clone)]
-pub(super) struct Manner {
-    pub(super) settings: Settings,
-    pub(super) hours: Hours,
-    pub(super) calibration: Option<Calibration>,
-    /// The shop's own devices, which are not counted.
-    pub(super) own_devices: Vec<Address>,
-    /// The shop's own access points: whoever is connected to one is not counted.
-    pub(super) own_access_points: Vec<Address>,
-    /// The site's list of devices that are not counted.
-    pub(super) opt_out: Option<PathBuf>,
-    /// After this long without a sign of life the sensor counts as silent.
-    pub(super) silent_after: Duration,
-}
 
 /// What leaves the thread. None of it can lead to anybody.
 #[derive(Debug)]
@@ -70,56 +52,25 @@ pub(super) struct Counted {
     pub(super) missed: u64,
 }
 
-/// What a source gives its finds to.
-pub(super) struct Ear {
-    counter: Counter,
-    own_access_points: Vec<Address>,
-    counted: Counted,
-    /// Entries and frames that the counter has not seen, because they could not be read.
-    unread: u64,
-    missed: u64,
+/// What a thread is besides hearing.
+enum Part {
+    /// It counts what is heard in the place: its time passes here.
+    Counts(Counts),
+    /// It hears for another.
+    Lends(Lent),
 }
 
-impl Ear {
-    /// A captured frame, and when.
-    pub(super) fn frame(&mut self, at_us: i64, link: Link, bytes: &[u8]) {
-        self.counted.bytes += bytes.len() as u64;
-        match self.counter.frame(at_us, link, bytes) {
-            Ok(_) => self.counted.good += 1,
-            // Another kind of frame is none that could not be read.
-            Err(Refused::OtherKind) => {}
-            Err(_) => self.counted.malformed += 1,
-        }
-    }
-
-    /// Somebody whom a box heard, and the access point that they are connected to.
-    pub(super) fn entry(&mut self, at_us: i64, source: Address, peer: Option<Address>, rssi_dbm: i8) {
-        self.counted.good += 1;
-        if !peer.is_some_and(|peer| self.own_access_points.contains(&peer)) {
-            self.counter.entry(at_us, source, rssi_dbm);
-        }
-    }
-
-    /// An entry that is understood and does not count: an access point, another kind of frame.
-    pub(super) fn passed_over(&mut self) {
-        self.counted.good += 1;
-    }
-
-    /// Something that could not be read.
-    pub(super) fn malformed(&mut self) {
-        self.counted.malformed += 1;
-        self.unread += 1;
-    }
-
-    /// Something from another box than the configured one.
-    pub(super) fn foreign(&mut self) {
-        self.counted.foreign += 1;
-    }
-
-    /// Bytes came.
-    pub(super) fn bytes(&mut self, count: usize) {
-        self.counted.bytes += count as u64;
-    }
+/// The counting of a place.
+struct Counts {
+    hall: SharedHall,
+    /// The shop's own devices, then those that opted out.
+    lists: Vec<Arc<Listed>>,
+    opted_out: Option<OptedOut>,
+    /// When the list was looked at last.
+    looked_up: Option<Instant>,
+    closing_us: i64,
+    /// Wall and elapsed time of the last look.
+    looked: (i64, Instant),
 }
 
 /// The thread.
@@ -129,18 +80,8 @@ pub(super) struct Ears {
     clock: Clock,
     reports: Sender<Report>,
     ear: Ear,
-    /// The shop's own devices, then those that opted out.
-    lists: Vec<Arc<Listed>>,
-    opted_out: Option<OptedOut>,
-    /// When the list was looked at last.
-    looked_up: Option<Instant>,
-    /// From here on the present key has heard everything, in microseconds since 1970.
-    since_us: i64,
-    closing_us: i64,
-    /// By the length of windows: what had not been read and what was missed when the last one closed.
-    before: BTreeMap<i64, (u64, u64)>,
-    /// Wall and elapsed time of the last look.
-    looked: (i64, Instant),
+    part: Part,
+    is_listening: bool,
     /// Why the source is not there, as it was told last.
     away: Option<String>,
     alive: Instant,
@@ -150,11 +91,6 @@ pub(super) struct Ears {
 
 /// Nobody listens any more.
 struct Over;
-
-fn fresh(manner: &Manner, clock: &Clock) -> Counter {
-    let key = Key::new(clock.random_key());
-    Counter::new(manner.settings.clone(), key, manner.calibration.clone())
-}
 
 /// The shop's own devices, under a key that nobody keeps.
 fn own_devices(manner: &Manner, clock: &Clock) -> Listed {
@@ -168,51 +104,87 @@ fn wall_us(clock: &Clock) -> i64 {
     wall.unix_ms().saturating_mul(1000)
 }
 
-impl Ears {
-    pub(super) fn new(plan: Plan, manner: Manner, clock: Clock, reports: Sender<Report>) -> Self {
-        let (now_us, now) = (wall_us(&clock), clock.now());
-        let lists = vec![Arc::new(own_devices(&manner, &clock))];
-        let mut counter = fresh(&manner, &clock);
-        counter.ignore(lists.clone());
-        let ear = Ear {
-            counter,
-            own_access_points: manner.own_access_points.clone(),
-            counted: Counted::default(),
-            unread: 0,
-            missed: 0,
-        };
+impl Counts {
+    fn new(name: &DeviceId, manner: &Manner, clock: &Clock, halls: &Halls) -> Self {
+        let lists = vec![Arc::new(own_devices(manner, clock))];
+        let mut hall = Hall::new(name.clone(), manner, clock);
+        hall.counter.ignore(lists.clone());
+        let hall = Arc::new(Mutex::new(hall));
+        halls.put(name, &hall);
         Self {
-            plan,
+            hall,
             lists,
             opted_out: manner.opt_out.clone().map(OptedOut::new),
             looked_up: None,
-            manner,
-            clock,
-            reports,
-            ear,
-            since_us: NOT_LISTENING,
             closing_us: i64::MAX,
-            before: BTreeMap::new(),
-            looked: (now_us, now),
-            away: None,
-            alive: now,
-            is_silent: false,
-            told: now,
+            looked: (wall_us(clock), clock.now()),
         }
+    }
+
+    /// Reads the list of those who opted out, if there is one and it has changed.
+    fn look_up(&mut self, now: Instant) -> io::Result<()> {
+        let Some(opted_out) = &mut self.opted_out else { return Ok(()) };
+        self.looked_up = Some(now);
+        if let Some(listed) = opted_out.news()? {
+            self.lists.truncate(1);
+            self.lists.push(listed);
+            lock(&self.hall).counter.ignore(self.lists.clone());
+        }
+        Ok(())
+    }
+
+    /// The same, if the last time was long ago.
+    fn look_up_again(&mut self, now: Instant) -> io::Result<()> {
+        if self.looked_up.is_some_and(|at| now - at >= LOOK_UP) { self.look_up(now) } else { Ok(()) }
+    }
+}
+
+impl Ears {
+    /// `name`: of the sensor. Its place is known to other sensors from now on.
+    pub(super) fn new(
+        name: &DeviceId,
+        plan: Plan,
+        manner: Manner,
+        clock: Clock,
+        halls: &Arc<Halls>,
+        reports: Sender<Report>,
+    ) -> Self {
+        let now = clock.now();
+        let (part, hall) = match &manner.counted_by {
+            Some(by) => {
+                let hears = Threshold::of(&manner.settings);
+                (Part::Lends(Lent::new(name.clone(), by, hears, Arc::clone(halls))), None)
+            }
+            None => {
+                let counts = Counts::new(name, &manner, &clock, halls);
+                let hall = Arc::clone(&counts.hall);
+                (Part::Counts(counts), Some(hall))
+            }
+        };
+        let ear = Ear::new(hall, manner.own_access_points.clone());
+        let (away, is_silent, is_listening) = (None, false, false);
+        Self { plan, manner, clock, reports, ear, part, is_listening, away, alive: now, is_silent, told: now }
     }
 
     /// Hears until somebody knocks.
     pub(super) fn run(mut self, door: &Door) {
         let Err(Over) = self.hear(door);
+        self.listens(NOT_LISTENING);
         // What open windows have counted so far is told as what it is, and not kept for whoever comes next.
-        self.ear.counter.finish();
-        self.since_us = NOT_LISTENING;
+        if let Part::Counts(counts) = &self.part {
+            lock(&counts.hall).counter.finish();
+        }
         let _ = self.give_windows();
     }
 
     fn hear(&mut self, door: &Door) -> Result<Infallible, Over> {
         loop {
-            match self.look_up().and_then(|()| self.plan.open(self.clock.now())) {
+            let now = self.clock.now();
+            let looked_up = match &mut self.part {
+                Part::Counts(counts) => counts.look_up(now),
+                Part::Lends(_) => Ok(()),
+            };
+            match looked_up.and_then(|()| self.plan.open(now)) {
                 Ok(mut source) => {
                     self.away = None;
                     self.report(Report::Away(None))?;
@@ -227,20 +199,25 @@ impl Ears {
         }
     }
 
-    /// Reads the list of those who opted out, if there is one and it has changed.
-    fn look_up(&mut self) -> io::Result<()> {
-        let Some(opted_out) = &mut self.opted_out else { return Ok(()) };
-        self.looked_up = Some(self.clock.now());
-        if let Some(listed) = opted_out.news()? {
-            self.lists.truncate(1);
-            self.lists.push(listed);
-            self.ear.counter.ignore(self.lists.clone());
+    /// The sensor hears everything from here on; [`NOT_LISTENING`]: nothing.
+    fn listens(&mut self, since_us: i64) {
+        self.is_listening = since_us != NOT_LISTENING;
+        self.at_post(|ear| ear.listens(since_us));
+    }
+
+    /// Does something with the place, if there is one.
+    fn at_post<R>(&mut self, act: impl FnOnce(&mut Ear) -> R) -> R {
+        let Part::Lends(lent) = &mut self.part else { return act(&mut self.ear) };
+        if lent.put(&mut self.ear) && self.is_listening {
+            self.ear.listens(wall_us(&self.clock));
         }
-        Ok(())
+        let done = act(&mut self.ear);
+        lent.take(&mut self.ear);
+        done
     }
 
     fn is_away(&mut self, why: &io::Error) -> Result<(), Over> {
-        self.since_us = NOT_LISTENING;
+        self.listens(NOT_LISTENING);
         let words = why.to_string();
         if self.away.as_ref() != Some(&words) {
             self.away = Some(words.clone());
@@ -252,52 +229,73 @@ impl Ears {
     /// Hears as long as the source is there; why it went.
     fn listen(&mut self, source: &mut dyn Source, door: &Door) -> Result<io::Error, Over> {
         self.alive = self.clock.now();
-        self.looked = (wall_us(&self.clock), self.alive);
+        if let Part::Counts(counts) = &mut self.part {
+            counts.looked = (wall_us(&self.clock), self.alive);
+        }
         let mut has_ended = false;
         loop {
             let patience = source.patience(self.clock.now()).min(TICK);
             let waited = self.wait(door, Some(source), patience)?;
             let own_us = source.time_us(self.clock.now());
             let now_us = own_us.unwrap_or_else(|| wall_us(&self.clock));
-            if self.since_us == NOT_LISTENING {
-                self.since_us = now_us;
-                self.closing_us = self.manner.hours.next_closing_us(now_us);
+            if !self.is_listening {
+                self.begin(now_us);
             }
             let is_heard = match self.take(source, waited.ready, now_us) {
                 Ok(is_heard) => is_heard,
                 Err(gone) => return Ok(gone),
             };
-            match source.has_ended() {
-                false => self.pass(now_us, own_us.is_none())?,
-                true if has_ended => {}
-                true => {
-                    has_ended = true;
-                    self.ear.counter.finish();
-                    self.give_windows()?;
+            if source.has_ended() && self.is_alone() {
+                if !std::mem::replace(&mut has_ended, true) {
+                    self.finish()?;
                 }
+            } else {
+                self.pass(now_us, own_us.is_none())?;
             }
-            if self.looked_up.is_some_and(|at| self.clock.now() - at >= LOOK_UP)
-                && let Err(unreadable) = self.look_up()
+            if let Part::Counts(counts) = &mut self.part
+                && let Err(unreadable) = counts.look_up_again(self.clock.now())
             {
                 return Ok(unreadable);
             }
             self.tell_counted()?;
-            self.look_alive(is_heard || has_ended, source)?;
+            self.look_alive(is_heard || source.has_ended(), source)?;
             if is_heard && !source.pause().is_zero() {
                 self.wait(door, None, source.pause())?;
             }
         }
     }
 
+    /// The source is there.
+    fn begin(&mut self, now_us: i64) {
+        self.listens(now_us);
+        if let Part::Counts(counts) = &mut self.part {
+            counts.closing_us = self.manner.hours.next_closing_us(now_us);
+        }
+    }
+
+    /// Whether nobody else hears the place.
+    fn is_alone(&self) -> bool {
+        if let Part::Counts(counts) = &self.part { lock(&counts.hall).is_alone() } else { true }
+    }
+
+    /// Nothing more will ever come.
+    fn finish(&mut self) -> Result<(), Over> {
+        if let Part::Counts(counts) = &self.part {
+            lock(&counts.hall).counter.finish();
+        }
+        self.give_windows()
+    }
+
     /// Takes what there is; whether there was anything.
     fn take(&mut self, source: &mut dyn Source, ready: u16, now_us: i64) -> io::Result<bool> {
         let bytes = self.ear.counted.bytes;
-        let taken = source.take(ready, now_us, &mut self.ear);
-        wipe_stack();
-        let missed = source.missed().unwrap_or(0);
-        self.ear.missed += missed;
-        self.ear.counted.missed += missed;
-        taken.map(|()| self.ear.counted.bytes != bytes)
+        self.at_post(|ear| {
+            let taken = source.take(ready, now_us, ear);
+            wipe_stack();
+            let missed = source.missed().unwrap_or(0);
+            ear.missed(missed);
+            taken.map(|()| ear.counted.bytes != bytes)
+        })
     }
 
     fn wait(&self, door: &Door, source: Option<&dyn Source>, most: Duration) -> Result<Waited, Over> {
@@ -308,41 +306,54 @@ impl Ears {
 
     /// Time passes: keys go, windows close. `is_wall`: the wall clock is what time is told by, and may have jumped.
     fn pass(&mut self, now_us: i64, is_wall: bool) -> Result<(), Over> {
+        let Part::Counts(counts) = &mut self.part else { return Ok(()) };
         let looked = (wall_us(&self.clock), self.clock.now());
-        let elapsed_us = i64::try_from((looked.1 - self.looked.1).as_micros()).unwrap_or(i64::MAX);
-        let has_jumped = (looked.0 - self.looked.0 - elapsed_us).abs() > JUMP_US;
-        self.looked = looked;
+        let elapsed_us = i64::try_from((looked.1 - counts.looked.1).as_micros()).unwrap_or(i64::MAX);
+        let has_jumped = (looked.0 - counts.looked.0 - elapsed_us).abs() > JUMP_US;
+        counts.looked = looked;
         if is_wall && has_jumped {
             self.begin_anew(now_us)?;
         }
-        self.ear.counter.set_open(self.manner.hours.is_open(now_us));
-        self.ear.counter.advance(now_us);
+        let Part::Counts(counts) = &mut self.part else { return Ok(()) };
+        {
+            let mut hall = lock(&counts.hall);
+            hall.counter.set_open(self.manner.hours.is_open(now_us));
+            hall.counter.advance(now_us);
+        }
+        let closing_us = counts.closing_us;
         self.give_windows()?;
-        if now_us >= self.closing_us {
-            self.ear.counter.rotate(Key::new(self.clock.random_key()));
-            self.restart_at(self.closing_us);
-            self.closing_us = self.manner.hours.next_closing_us(now_us);
+        if now_us >= closing_us {
+            self.close_shop(closing_us, now_us);
         }
         Ok(())
+    }
+
+    /// Everybody goes home, and who they were is forgotten.
+    fn close_shop(&mut self, closing_us: i64, now_us: i64) {
+        let Part::Counts(counts) = &mut self.part else { return };
+        let mut hall = lock(&counts.hall);
+        hall.counter.rotate(Key::new(self.clock.random_key()));
+        hall.restart_at(closing_us);
+        counts.closing_us = self.manner.hours.next_closing_us(now_us);
     }
 
     /// The clock has jumped: what was heard before cannot be put in order with what comes.
     fn begin_anew(&mut self, now_us: i64) -> Result<(), Over> {
-        self.ear.counter.finish();
-        self.restart_at(i64::MAX - 1);
-        self.give_windows()?;
-        self.ear.counter = fresh(&self.manner, &self.clock);
-        self.ear.counter.ignore(self.lists.clone());
-        self.restart_at(now_us);
-        self.closing_us = self.manner.hours.next_closing_us(now_us);
-        Ok(())
-    }
-
-    /// A sensor that listens is not complete before this time.
-    fn restart_at(&mut self, since_us: i64) {
-        if self.since_us != NOT_LISTENING {
-            self.since_us = since_us;
+        let Part::Counts(counts) = &mut self.part else { return Ok(()) };
+        let hall = Arc::clone(&counts.hall);
+        counts.closing_us = self.manner.hours.next_closing_us(now_us);
+        let lists = counts.lists.clone();
+        {
+            let mut hall = lock(&hall);
+            hall.counter.finish();
+            hall.restart_at(i64::MAX - 1);
         }
+        self.give_windows()?;
+        let mut hall = lock(&hall);
+        hall.replace(fresh(&self.manner, &self.clock));
+        hall.counter.ignore(lists);
+        hall.restart_at(now_us);
+        Ok(())
     }
 
     fn tell_counted(&mut self) -> Result<(), Over> {
@@ -356,33 +367,13 @@ impl Ears {
     }
 
     fn give_windows(&mut self) -> Result<(), Over> {
-        while let Some(window) = self.ear.counter.pop_window() {
-            let window = self.window(&window);
+        let Part::Counts(counts) = &self.part else { return Ok(()) };
+        let hall = Arc::clone(&counts.hall);
+        loop {
+            // Not held while the driver takes its time: others have to put in what they hear.
+            let window = lock(&hall).pop_window();
+            let Some(window) = window else { return Ok(()) };
             self.report(Report::Window(window))?;
-        }
-        Ok(())
-    }
-
-    fn window(&mut self, window: &Window) -> FootfallWindow {
-        let now = (self.ear.unread, self.ear.missed);
-        let (unread, missed) = self.before.insert(window.end_us - window.start_us, now).unwrap_or_default();
-        FootfallWindow {
-            start: Timestamp::from_unix_ms(window.start_us / 1000),
-            end: Timestamp::from_unix_ms(window.end_us / 1000),
-            devices: window.devices,
-            devices_low: window.devices_low,
-            devices_high: window.devices_high,
-            passed: window.passed,
-            visited: window.visited,
-            stayed: window.stayed,
-            people: Tenths::of(window.people),
-            people_low: Tenths::of(window.people_low),
-            people_high: Tenths::of(window.people_high),
-            calibrated: window.calibrated,
-            frames: window.frames,
-            rejected: window.rejected + now.0 - unread,
-            missed: now.1 - missed,
-            complete: self.since_us <= window.start_us,
         }
     }
 

@@ -10,14 +10,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ears::Manner;
 use super::hours::Hours;
 use super::kind::{CommonChoices, CommonFacts, Dialect};
+use super::manner::{CountedBy, Manner};
 use super::source::{Channels, Plan};
 use crate::device::{Checks, RawDevice, Section, milliseconds};
 use crate::sense::footfall::{Calibration, Settings};
 use crate::transport::{Parity, StopBits, TtySettings};
-use crate::types::{Endpoint, units};
+use crate::types::{DeviceId, Endpoint, units};
 use crate::wire::dot11::Address;
 use crate::wire::probebox::parse_address;
 
@@ -25,6 +25,8 @@ const SIGNAL_DBM: RangeInclusive<i32> = -128..=0;
 const DWELL_MS: RangeInclusive<u32> = 20..=60_000;
 const BAUD: RangeInclusive<u32> = 300..=4_000_000;
 const TIMES: RangeInclusive<u32> = 1..=10_000;
+const SUPPRESS_BELOW: RangeInclusive<u32> = 5..=1000;
+const DEFAULT_SUPPRESS_BELOW: u32 = 10;
 /// Channels in one plan.
 const CHANNELS: usize = 64;
 /// Devices and access points of the shop itself.
@@ -54,6 +56,8 @@ pub(crate) struct RawChoices<'a> {
     own_access_points: &'a [Spanned<String>],
     opt_out: Option<&'a Spanned<String>>,
     calibration: Option<&'a Spanned<String>>,
+    suppress_below: Option<&'a Spanned<u32>>,
+    counted_by: Option<&'a Spanned<String>>,
 }
 
 macro_rules! facts {
@@ -138,6 +142,13 @@ macro_rules! choices {
             /// A file that `smartstore footfall calibrate` wrote for this place; relative to the configuration.
             #[schemars(with = "Option<String>")]
             calibration: Option<Spanned<String>>,
+            /// A published count of a zone and a dwell is left out if it counts fewer devices. Default: 10.
+            #[schemars(with = "Option<u32>", range(min = 5, max = 1000))]
+            suppress_below: Option<Spanned<u32>>,
+            /// Another sensor, which counts what this one hears: who is heard by both is one. Left out: this one counts
+            /// for itself.
+            #[schemars(with = "Option<String>")]
+            counted_by: Option<Spanned<String>>,
         }
 
         impl CommonChoices for $name {
@@ -151,6 +162,8 @@ macro_rules! choices {
                     own_access_points: &self.own_access_points,
                     opt_out: self.opt_out.as_ref(),
                     calibration: self.calibration.as_ref(),
+                    suppress_below: self.suppress_below.as_ref(),
+                    counted_by: self.counted_by.as_ref(),
                 }
             }
         }
@@ -399,6 +412,41 @@ pub(super) fn manner(
         own_access_points,
         opt_out: choices.opt_out.map(|file| beside(raw, file)),
         silent_after,
+        least: least(checks, raw, choices),
+        counted_by: counted_by(checks, raw, choices),
+    }
+}
+
+fn least(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices<'_>) -> u32 {
+    let Some(least) = choices.suppress_below else { return DEFAULT_SUPPRESS_BELOW };
+    checks.range(&raw.settings, "suppress_below", least, &SUPPRESS_BELOW);
+    *least.get_ref()
+}
+
+/// The sensor that counts; what only that one can be told is refused here.
+fn counted_by(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices<'_>) -> Option<CountedBy> {
+    let text = choices.counted_by?;
+    let texts = [
+        ("opens", choices.opens),
+        ("closes", choices.closes),
+        ("opt_out", choices.opt_out),
+        ("calibration", choices.calibration),
+        ("own_devices", choices.own_devices.first()),
+    ];
+    let told = texts.into_iter().filter_map(|(name, text)| Some((name, text?.span())));
+    let told = told.chain(choices.suppress_below.map(|least| ("suppress_below", least.span())));
+    for (name, span) in told {
+        let message = format!("{name} has no meaning for a sensor that is counted by another");
+        let help = format!("say it of \"{}\", which counts", text.get_ref());
+        checks.add(&raw.settings, span, "no-meaning", (message, &help));
+    }
+    match DeviceId::new(text.get_ref()) {
+        Ok(device) => Some(CountedBy { device, span: text.span() }),
+        Err(error) => {
+            let message = format!("counted_by: {error}");
+            checks.add(&raw.settings, text.span(), "invalid-value", (message, "write the id of another sensor"));
+            None
+        }
     }
 }
 

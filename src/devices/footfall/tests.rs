@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::clock::Clock;
-use crate::device::testing::{BOUND, configure, mistakes, plug, said};
-use crate::device::{DeviceKind, PortEnds, port};
+use crate::device::testing::{BOUND, configure, configure_named, mistakes, plug, said};
+use crate::device::{Commons, Device, DeviceKind, Port, PortEnds, port};
 use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Metrics};
 use crate::sense::footfall::Listed;
 use crate::types::{Condition, DeviceId, FootfallWindow, Observation, Tally, Timestamp};
@@ -33,6 +33,7 @@ fn quick(profile: &str) -> String {
 
 /// What is around a sensor that runs.
 struct World {
+    id: DeviceId,
     clock: Clock,
     ends: PortEnds,
     metrics: Metrics,
@@ -41,10 +42,6 @@ struct World {
 }
 
 impl World {
-    fn device() -> DeviceId {
-        DeviceId::new("device-1").unwrap()
-    }
-
     async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
         let mut waited = Duration::ZERO;
         while !is(self) {
@@ -55,11 +52,11 @@ impl World {
     }
 
     async fn until_running(&self) {
-        self.until("the sensor runs", |world| world.board.state(&Self::device()) == Some(DeviceState::Running)).await;
+        self.until("the sensor runs", |world| world.board.state(&world.id) == Some(DeviceState::Running)).await;
     }
 
     async fn until_counted(&self, tally: Tally, count: u64) {
-        let reached = |world: &Self| world.metrics.read(&Self::device(), tally) >= count;
+        let reached = |world: &Self| world.metrics.read(&world.id, tally) >= count;
         self.until(&format!("{count} {}", tally.as_str()), reached).await;
     }
 
@@ -79,17 +76,21 @@ impl World {
     }
 }
 
-/// Runs a sensor beside a story, and sees that it ends when it is told to; what is around it then.
-async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl AsyncFnOnce(&mut World)) -> World {
-    let device = configure(KINDS, profile, endpoint, settings).unwrap();
-    let clock = Clock::manual(Timestamp::from_unix_ms(NOW_MS), 1);
+/// A port for the sensor, and what is around it.
+fn world_of(device: &dyn Device, clock: &Clock, stop: &CancellationToken) -> (Port, World) {
     let (conditions, metrics, board) = (Conditions::new(clock.clone()), Metrics::default(), Board::default());
     board.add(device.id().clone(), "footfall/test".to_owned());
     let scope =
         DeviceScope::new(device.id().clone(), clock.clone(), conditions.clone(), metrics.clone(), board.clone());
-    let stop = CancellationToken::new();
-    let (mut port, ends) = port(scope, clock.clone(), stop.clone());
-    let mut world = World { clock, ends, metrics, conditions, board };
+    let (port, ends) = port(scope, clock.clone(), stop.clone());
+    (port, World { id: device.id().clone(), clock: clock.clone(), ends, metrics, conditions, board })
+}
+
+/// Runs a sensor beside a story, and sees that it ends when it is told to; what is around it then.
+async fn beside(profile: &str, endpoint: &str, settings: &str, story: impl AsyncFnOnce(&mut World)) -> World {
+    let device = configure(KINDS, profile, endpoint, settings).unwrap();
+    let (clock, stop) = (Clock::manual(Timestamp::from_unix_ms(NOW_MS), 1), CancellationToken::new());
+    let (mut port, mut world) = world_of(&*device, &clock, &stop);
     let told = async {
         story(&mut world).await;
         stop.cancel();
@@ -405,4 +406,93 @@ async fn what_a_stop_interrupts_is_said_and_not_called_complete() {
         lengths.push(window.end.since(window.start).as_secs());
     }
     assert_eq!(lengths, [60, 3600]);
+}
+
+fn free_udp() -> std::net::SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A box's datagram: these numbers, all this strong.
+fn heard(numbers: std::ops::Range<u8>, rssi: i8) -> Vec<u8> {
+    let lines: String = numbers.map(|number| line(number, rssi)).collect();
+    format!("48cd02\n{lines}").into_bytes()
+}
+
+#[tokio::test]
+async fn who_is_heard_by_two_sensors_is_counted_once_where_they_are_heard_best() {
+    let (at_door, at_back) = (free_udp(), free_udp());
+    let profile = TZ001_TEXT.replace("[\"1min\", \"10min\", \"60min\"]", "[\"2s\", \"60min\"]");
+    // Early in an hour, which is then interrupted by the stop.
+    let (clock, stop) = (Clock::manual(Timestamp::from_unix_ms(NOW_MS + 10_000), 1), CancellationToken::new());
+    let door = configure(KINDS, &profile, &format!("udp:{at_door}"), "suppress_below = 5").unwrap();
+    let settings = "counted_by = \"device-1\"";
+    let back = configure_named("device-2", KINDS, &profile, &format!("udp:{at_back}"), settings).unwrap();
+    assert_eq!(back.speaker().unwrap().device.as_str(), "device-1");
+    let ((mut door_port, mut world), (mut back_port, beside)) =
+        (world_of(&*door, &clock, &stop), world_of(&*back, &clock, &stop));
+    let commons = Commons::default();
+    (door_port.commons, back_port.commons) = (commons.clone(), commons);
+    let story = async {
+        world.until_running().await;
+        beside.until_running().await;
+        let from = UdpSocket::bind("127.0.0.1:0").unwrap();
+        from.send_to(&heard(0..8, -50), at_door).unwrap();
+        from.send_to(&heard(0..8, -60), at_back).unwrap();
+        from.send_to(&heard(8..14, -60), at_back).unwrap();
+        world.until_counted(Tally::FramesGood, 8).await;
+        beside.until_counted(Tally::FramesGood, 14).await;
+        let window = world.window().await;
+        assert_eq!((window.devices, window.visited), (14, 14), "{window:?}");
+        assert_eq!(window.breakdown, None, "two seconds are too short for one");
+        let mut windows = 0;
+        while !world.window().await.complete {
+            windows += 1;
+            assert!(windows < 10, "both listen");
+        }
+        stop.cancel();
+    };
+    let all = async { tokio::join!(door.run(&mut door_port), back.run(&mut back_port), story) };
+    let (door_ended, back_ended, ()) = tokio::time::timeout(BOUND * 2, all).await.expect("both end");
+    (door_ended.unwrap(), back_ended.unwrap());
+    let mut beside = beside;
+    assert!(beside.ends.observed.try_recv().is_err(), "the other one says nothing");
+    let hour = loop {
+        let Observation::Footfall(window) = said(&mut world.ends).await else { panic!("a window") };
+        if window.end.since(window.start) == Duration::from_secs(3600) {
+            break window;
+        }
+    };
+    let breakdown = hour.breakdown.unwrap();
+    let cells: Vec<_> =
+        breakdown.cells.iter().map(|cell| (cell.zone.as_str(), cell.dwell.as_str(), cell.devices)).collect();
+    assert_eq!((breakdown.least, cells), (5, vec![("device-1", "visited", 8), ("device-2", "visited", 6)]));
+}
+
+#[tokio::test]
+async fn a_sensor_whose_counting_one_is_away_misses_what_it_hears() {
+    let listen = free_udp();
+    beside(&quick(TZ001_TEXT), &format!("udp:{listen}"), "counted_by = \"device-9\"", async |world: &mut World| {
+        world.until_running().await;
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&heard(0..3, -50), listen).unwrap();
+        world.until_counted(Tally::FramesMissed, 3).await;
+        world.until("it is said", |world| world.has(Condition::RadioDrops)).await;
+    })
+    .await;
+}
+
+#[test]
+fn a_sensor_that_is_counted_by_another_is_not_told_how_to_count() {
+    let settings =
+        "counted_by = \"Door 1\"\nopens = \"10:00\"\nown_devices = [\"28:6c:07:71:eb:5f\"]\nsuppress_below = 4";
+    let found = mistakes(KINDS, TZ001_TEXT, "udp:127.0.0.1:1", settings);
+    let found: Vec<_> = found.iter().map(|(code, _, text)| (*code, text.as_str())).collect();
+    for expected in [
+        ("invalid-value", "\"Door 1\""),
+        ("no-meaning", "\"10:00\""),
+        ("no-meaning", "\"28:6c:07:71:eb:5f\""),
+        ("out-of-range", "4"),
+        ("no-meaning", "4"),
+    ] {
+        assert!(found.contains(&expected), "{expected:?} in {found:?}");
+    }
 }

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{FootfallWindow, Tenths, Timestamp};
+use crate::types::{DeviceId, Dwell, FootfallBreakdown, FootfallCell, FootfallWindow, Tenths, Timestamp};
 
 /// Keys: start, length, devices (count, low, high), passed, visited, stayed, people (in tenths, low, high),
-/// calibrated, frames, rejected, missed, complete.
+/// calibrated, frames, rejected, missed, complete, breakdown (least; cells as zone, dwell, devices).
 #[derive(Serialize, Deserialize)]
 pub(super) struct WindowForm {
     s: i64,
@@ -18,6 +18,24 @@ pub(super) struct WindowForm {
     r: u64,
     m: u64,
     w: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b: Option<(u32, Vec<(String, u8, u32)>)>,
+}
+
+fn breakdown_form(breakdown: &FootfallBreakdown) -> (u32, Vec<(String, u8, u32)>) {
+    let cell = |cell: &FootfallCell| {
+        (cell.zone.as_str().to_owned(), u8::try_from(cell.dwell.number()).unwrap_or(u8::MAX), cell.devices)
+    };
+    (breakdown.least, breakdown.cells.iter().map(cell).collect())
+}
+
+/// A cell that nobody could have written is left out: it is a cell that says nothing.
+fn read_breakdown((least, cells): (u32, Vec<(String, u8, u32)>)) -> FootfallBreakdown {
+    let cell = |(zone, dwell, devices): (String, u8, u32)| {
+        let dwell = *Dwell::ALL.get(usize::from(dwell))?;
+        Some(FootfallCell { zone: DeviceId::new(&zone).ok()?, dwell, devices })
+    };
+    FootfallBreakdown { least, cells: cells.into_iter().filter_map(cell).collect() }
 }
 
 impl From<&FootfallWindow> for WindowForm {
@@ -33,6 +51,7 @@ impl From<&FootfallWindow> for WindowForm {
             r: window.rejected,
             m: window.missed,
             w: window.complete,
+            b: window.breakdown.as_ref().map(breakdown_form),
         }
     }
 }
@@ -58,6 +77,7 @@ impl WindowForm {
             rejected: self.r,
             missed: self.m,
             complete: self.w,
+            breakdown: self.b.map(read_breakdown),
         }
     }
 }

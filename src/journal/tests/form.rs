@@ -8,12 +8,12 @@ use crate::journal::lane::BatchRow;
 use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{
     Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, ConsentId, ContentSource, CouponClaims, CouponId,
-    CouponKeys, CouponKind, CouponRefusal, CouponValue, Currency, DistanceBand, Enrolment, EventId, FaceMember,
-    FaceVisit, FaceWindow, FacingId, FootfallWindow, Gtin, HealthChange, ImageSource, IssuerId, IssuerKey, KeyId,
-    LaneStatus, MachineStatus, MemberKey, Minor, Observation, Order, PartState, Payment, PaymentAnswer, PlayResult,
-    Redemption, Resolution, Said, SaleId, SaleStep, SceneId, ScreenAction, ScreenOverride, ScreenPlay, Selection,
-    Sha256, Show, SimilarityBand, Sku, Slot, Stamp, StationId, Step, Stock, StockSource, Symbology, Tenths, Verb,
-    Verdict, ZoneId,
+    CouponKeys, CouponKind, CouponRefusal, CouponValue, Currency, DeviceId, DistanceBand, Dwell, Enrolment, EventId,
+    FaceMember, FaceVisit, FaceWindow, FacingId, FootfallBreakdown, FootfallCell, FootfallWindow, Gtin, HealthChange,
+    ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, Likeness, MachineStatus, MemberKey, Minor, Observation, Order,
+    PartState, Payment, PaymentAnswer, PlayResult, Redemption, Resolution, Said, SaleId, SaleStep, SceneId,
+    ScreenAction, ScreenOverride, ScreenPlay, Selection, Sha256, Show, SimilarityBand, Sku, Slot, Stamp, StationId,
+    Step, Stock, StockSource, Symbology, Tenths, Verb, Verdict, ZoneId,
 };
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -194,8 +194,10 @@ fn vending() -> impl Strategy<Value = Observation> {
 }
 
 fn footfall() -> impl Strategy<Value = Observation> {
-    let parts = (any::<[i64; 2]>(), any::<[[u32; 3]; 3]>(), any::<[u64; 3]>(), any::<[bool; 2]>());
-    parts.prop_map(|([start, end], [devices, visits, people], [frames, rejected, missed], [calibrated, complete])| {
+    let counts = (any::<[[u32; 3]; 3]>(), any::<[u64; 3]>());
+    let parts = (any::<[i64; 2]>(), counts, any::<[bool; 2]>(), breakdown());
+    parts.prop_map(|([start, end], (counts, frames), [calibrated, complete], breakdown)| {
+        let ([devices, visits, people], [frames, rejected, missed]) = (counts, frames);
         let [people, people_low, people_high] = people.map(Tenths);
         Observation::Footfall(Box::new(FootfallWindow {
             start: Timestamp::from_unix_ms(start),
@@ -214,8 +216,20 @@ fn footfall() -> impl Strategy<Value = Observation> {
             rejected,
             missed,
             complete,
+            breakdown,
         }))
     })
+}
+
+fn breakdown() -> impl Strategy<Value = Option<FootfallBreakdown>> {
+    let dwell = proptest::sample::select(Dwell::ALL.to_vec());
+    let cell = ("[a-z0-9-]{1,32}", dwell, any::<u32>()).prop_map(|(zone, dwell, devices)| FootfallCell {
+        zone: DeviceId::new(&zone).unwrap(),
+        dwell,
+        devices,
+    });
+    let cells = proptest::collection::vec(cell, 0..6);
+    proptest::option::of((any::<u32>(), cells).prop_map(|(least, cells)| FootfallBreakdown { least, cells }))
 }
 
 fn faces() -> impl Strategy<Value = Observation> {
@@ -323,13 +337,19 @@ fn asked_of_screens() -> impl Strategy<Value = Action> {
 
 fn enrolment() -> impl Strategy<Value = Action> {
     let texts = ["[A-Za-z0-9._:-]{1,64}", "[A-Za-z0-9._:-]{1,64}", ".{1,128}", "https?://[!-~]{1,99}"];
-    (texts, any::<i64>(), any::<[u8; 32]>()).prop_map(|([member, consent, purpose, url], expires, sha256)| {
+    let station = proptest::option::of("[a-z0-9-]{1,32}");
+    let parts = (texts, any::<i64>(), any::<[u8; 32]>(), station);
+    parts.prop_map(|([member, consent, purpose, url], expires, sha256, station)| {
+        let likeness = match station {
+            Some(station) => Likeness::Station(StationId::new(&station).unwrap()),
+            None => Likeness::Image(ImageSource { url, sha256 }),
+        };
         Action::MemberEnrol(Box::new(Enrolment {
             member: MemberKey::new(&member).unwrap(),
             consent: ConsentId::new(&consent).unwrap(),
             purpose,
             expires: Timestamp::from_unix_ms(expires),
-            image: ImageSource { url, sha256 },
+            likeness,
         }))
     })
 }

@@ -1,14 +1,16 @@
-//! One sensor's pipeline: frames in, windows out.
+//! One place's pipeline: frames in, from one sensor or several; windows out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::calibration::{Basis, Calibration, Estimate, uncalibrated};
+use super::cells::Ear;
 use super::devices::{Devices, Placed, Sighting};
+use super::echoes::Echoes;
 use super::key::{Key, Pseudonym};
 use super::levels::{Features, Levels};
-use super::limits::{CLOSED_WINDOWS, GAP_US, WINDOWS};
+use super::limits::{CLOSED_WINDOWS, EARS, GAP_US, WINDOWS};
 use super::listed::Listed;
 use super::print::{Manner, Print, fingerprint};
 use super::settings::{Settings, is_window};
@@ -21,10 +23,21 @@ use crate::wire::dot11::{Address, Link, Refused, decode};
 pub enum Heard {
     /// It was counted to a device.
     Placed(Placed),
+    /// Another ear has heard it already: only its signal counts.
+    Echo,
     /// It was too weak to count.
     Weak,
     /// It came from a listed device, and nothing of it was kept.
     Listed,
+}
+
+/// How one ear hears.
+#[derive(Debug, Clone, Copy)]
+struct Hearing {
+    /// What it hears more weakly does not count.
+    rssi_min_dbm: i8,
+    /// So much is added to its signals, so that those of all ears mean the same: to have come in.
+    offset_db: i8,
 }
 
 /// Numbers that only grow.
@@ -103,6 +116,9 @@ pub struct Counter {
     calibration: Option<Calibration>,
     levels: Option<Levels>,
     lists: Vec<Arc<Listed>>,
+    ears: Vec<Hearing>,
+    /// From the second ear on.
+    echoes: Option<Echoes>,
     devices: Devices,
     is_open: bool,
     /// The latest time that was told; `None` before the first.
@@ -138,6 +154,8 @@ impl Counter {
         Self {
             devices: Devices::new(us(settings.visit_silence)),
             seed: seed(&key),
+            ears: vec![Hearing { rssi_min_dbm: settings.rssi_min_dbm, offset_db: 0 }],
+            echoes: None,
             settings,
             key,
             levels: levels.map(|calibration| Levels::new(calibration.window())),
@@ -150,6 +168,16 @@ impl Counter {
             open,
             closed: VecDeque::new(),
         }
+    }
+
+    /// One more sensor that hears the same place. What it hears more weakly than `rssi_min_dbm` does not count; who is
+    /// heard by it as strongly as `visit_rssi_min_dbm` has come in. `None`: there are as many as can be.
+    pub fn join(&mut self, rssi_min_dbm: i8, visit_rssi_min_dbm: i8) -> Option<Ear> {
+        let number = u8::try_from(self.ears.len()).ok().filter(|number| usize::from(*number) < EARS)?;
+        let offset_db = self.settings.visit_rssi_min_dbm.saturating_sub(visit_rssi_min_dbm);
+        self.ears.push(Hearing { rssi_min_dbm, offset_db });
+        self.echoes.get_or_insert_with(Echoes::new);
+        Some(Ear(number))
     }
 
     /// From now on these devices are not counted, and no others are left out.
@@ -191,7 +219,7 @@ impl Counter {
     ///
     /// It is no probe request, or damaged.
     #[inline]
-    pub fn frame(&mut self, at_us: i64, link: Link, bytes: &[u8]) -> Result<Heard, Refused> {
+    pub fn frame(&mut self, at_us: i64, ear: Ear, link: Link, bytes: &[u8]) -> Result<Heard, Refused> {
         self.pass_to(at_us);
         let probe = match decode(link, bytes) {
             Ok(probe) => probe,
@@ -203,39 +231,56 @@ impl Counter {
         let print = fingerprint(self.seed, probe.elements);
         // A radio that does not measure is near: there is no other gate than its own.
         let rssi_dbm = probe.radio.rssi_dbm.unwrap_or(0);
-        Ok(self.hear(at_us, probe.source, Some(probe.sequence), rssi_dbm, print))
+        Ok(self.hear((at_us, ear), probe.source, Some(probe.sequence), rssi_dbm, print))
     }
 
     /// One address that a box reports which hears for itself.
-    pub fn entry(&mut self, at_us: i64, address: Address, rssi_dbm: i8) -> Heard {
+    pub fn entry(&mut self, at_us: i64, ear: Ear, address: Address, rssi_dbm: i8) -> Heard {
         self.pass_to(at_us);
         if address.is_group() || address.is_shared() {
             self.tally.rejected += 1;
             return Heard::Weak;
         }
-        self.hear(at_us, address, None, rssi_dbm, NO_PRINT)
+        self.hear((at_us, ear), address, None, rssi_dbm, NO_PRINT)
     }
 
     #[inline]
-    fn hear(&mut self, at_us: i64, from: Address, sequence: Option<u16>, rssi_dbm: i8, print: Print) -> Heard {
+    fn hear(
+        &mut self,
+        (at_us, ear): (i64, Ear),
+        from: Address,
+        sequence: Option<u16>,
+        rssi_dbm: i8,
+        print: Print,
+    ) -> Heard {
         if self.lists.iter().any(|list| list.has(from)) {
             self.tally.listed += 1;
             return Heard::Listed;
         }
-        if rssi_dbm < self.settings.rssi_min_dbm {
+        let hearing = self.ears.get(ear.number()).unwrap_or(&self.ears[0]);
+        if rssi_dbm < hearing.rssi_min_dbm {
             self.tally.weak += 1;
             return Heard::Weak;
         }
-        self.tally.frames += 1;
+        let rssi_dbm = rssi_dbm.saturating_add(hearing.offset_db);
         let address = (!from.is_shared()).then(|| self.key.pseudonym(from));
         if let Some(levels) = &mut self.levels {
             levels.hear(at_us, print.order, address.map(Pseudonym::bits), rssi_dbm);
         }
+        let who = address.map_or(print.hash, Pseudonym::bits);
+        if let Some((echoes, sequence)) = self.echoes.as_mut().zip(sequence)
+            && echoes.is_echo(who, sequence, ear, at_us)
+        {
+            self.devices.echo(address, ear, rssi_dbm);
+            return Heard::Echo;
+        }
+        self.tally.frames += 1;
         Heard::Placed(self.devices.see(&Sighting {
             at_us,
             address,
             manner: Manner::of(from),
             sequence,
+            ear,
             rssi_dbm,
             print,
         }))
@@ -318,7 +363,7 @@ impl Counter {
             Basis::Frames => self.levels.as_ref()?.features(now_us),
             Basis::Windows => {
                 let from_us = now_us.saturating_sub(us(calibration.window()));
-                self.devices.survey(from_us, now_us, &self.settings).features()
+                self.devices.survey(from_us, &self.settings).features()
             }
         };
         Some(calibration.estimate(&features))
@@ -335,7 +380,7 @@ impl Counter {
         if let Some(estimate) = estimate.filter(|_| window.people.count == 0 || is_long) {
             window.people.add(until_us, &estimate);
         }
-        let closed = self.look(&window, until_us);
+        let closed = self.look(&window);
         if self.closed.len() >= CLOSED_WINDOWS {
             self.closed.pop_front();
         }
@@ -344,8 +389,8 @@ impl Counter {
         self.open[at].begin(end_us, end_us, tally, every_us);
     }
 
-    fn look(&self, window: &Open, until_us: i64) -> Window {
-        let now = self.devices.survey(window.start_us, until_us, &self.settings);
+    fn look(&self, window: &Open) -> Window {
+        let now = self.devices.survey(window.start_us, &self.settings);
         let survey = now.plus(&window.forgotten);
         let is_calibrated = self.calibration.is_some();
         let estimate = if is_calibrated { window.people.mean() } else { uncalibrated(survey.visited + survey.stayed) };
@@ -366,6 +411,7 @@ impl Counter {
             rejected: self.tally.rejected - window.before.rejected,
             weak: self.tally.weak - window.before.weak,
             listed: self.tally.listed - window.before.listed,
+            cells: survey.cells,
         }
     }
 
@@ -393,14 +439,14 @@ impl Counter {
     /// Closing time: a new key, and everything that was known of devices is forgotten. What open windows have counted
     /// so far stays counted; who is there before and after counts twice in them.
     pub fn rotate(&mut self, key: Key) {
-        let now_us = self.now_us.unwrap_or(0);
         self.devices.settle();
         for at in 0..self.open.len() {
             let window = self.open[at];
-            let seen = self.devices.survey(window.start_us, now_us, &self.settings);
+            let seen = self.devices.survey(window.start_us, &self.settings);
             self.open[at].forgotten = window.forgotten.plus(&seen);
         }
         self.devices = Devices::new(us(self.settings.visit_silence));
+        self.echoes = self.echoes.take().map(|_| Echoes::new());
         self.levels = self.levels.take().map(|levels| levels.anew());
         self.seed = seed(&key);
         self.key = key;

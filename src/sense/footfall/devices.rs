@@ -15,6 +15,7 @@
 //! Ideas from: Vanhoef et al. 2016 (elements as fingerprint, counters across addresses), Tan and Chan 2021 (linking as
 //! an assignment over elements, counter and signal), Uras et al. 2022 (rates of a model). Bertsekas 1988 (auction).
 
+use super::cells::Ear;
 use super::key::Pseudonym;
 use super::limits::{NAMELESS, NAMELESS_GAP, NAMELESS_US};
 use super::links;
@@ -34,6 +35,8 @@ pub struct Sighting {
     pub manner: Manner,
     /// The sender's frame counter, 0 to 4095; `None` from a box that reports addresses only.
     pub sequence: Option<u16>,
+    /// Who heard it.
+    pub ear: Ear,
     /// Signal, dBm.
     pub rssi_dbm: i8,
     /// What it said it can.
@@ -97,9 +100,9 @@ impl Devices {
     /// Takes one probe request.
     #[inline]
     pub fn see(&mut self, seen: &Sighting) -> Placed {
-        let Sighting { at_us, manner, sequence, rssi_dbm, print, .. } = *seen;
+        let Sighting { at_us, manner, sequence, ear, rssi_dbm, print, .. } = *seen;
         self.is_news = true;
-        let of_track = Seen { at_us, sequence, manner, rssi_dbm, print };
+        let of_track = Seen { at_us, sequence, manner, ear, rssi_dbm, print };
         let known = match seen.address {
             Some(address) => self.tracks.of(address.bits()),
             None => self.nameless(&of_track),
@@ -139,6 +142,13 @@ impl Devices {
             is_near.then_some((gap, *at))
         };
         self.nameless.iter().filter_map(gap).min().map(|(_, at)| at)
+    }
+
+    /// Another ear has heard a frame that was counted already, perhaps better.
+    pub(super) fn echo(&mut self, address: Option<Pseudonym>, ear: Ear, rssi_dbm: i8) {
+        if let Some(at) = address.and_then(|address| self.tracks.of(address.bits())) {
+            self.tracks.echo(at, ear, rssi_dbm);
+        }
     }
 
     /// Links tracks to devices anew.

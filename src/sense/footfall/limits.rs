@@ -52,5 +52,11 @@ pub(super) const LODGERS: usize = 256;
 pub(super) const SCAN_US: i64 = 1_000_000;
 /// and the counter has run on by at most so much.
 pub(super) const SCAN_GAP: u16 = 24;
+/// Sensors that are counted together.
+pub(super) const EARS: usize = 8;
+/// Frames that are remembered, to know them when another ear hears them.
+pub(super) const ECHOES: usize = 4_096;
+/// Another ear hears the same frame within this time, in microseconds: as long as a source may keep one.
+pub(super) const ECHO_US: i64 = 2_000_000;
 /// Devices of one list that are not counted.
 pub(super) const LISTED: usize = 100_000;

@@ -1,9 +1,10 @@
 //! Footfall from probe requests: which addresses are one device, who came in, how many people that is.
 //!
-//! [`Counter`] is the door to all of it: one for each sensor, driven by whoever has the frames.
+//! [`Counter`] is the door to all of it: one for each place, driven by whoever has the frames. Several sensors may be
+//! its [`Ear`]s: what two of them hear is one, and zones are told by which hears a device best.
 //!
 //! ```text
-//! new(settings, key, calibration) ─► frame(at, link, bytes) or entry(at, address, signal), advance(now)
+//! new(settings, key, calibration) ─► frame(at, ear, link, bytes) or entry(at, ear, address, signal), advance(now)
 //!                                    └► pop_window() until None        rotate(key) at closing time
 //! ```
 //!
@@ -20,8 +21,10 @@
 
 mod auction;
 mod calibration;
+mod cells;
 mod counter;
 mod devices;
+mod echoes;
 mod ends;
 mod habit;
 mod key;
@@ -43,6 +46,7 @@ mod tracks;
 mod window;
 
 pub use calibration::{Basis, Calibration, CalibrationError, Count};
+pub use cells::{Cell, Cells, Ear};
 pub use counter::{Counter, Heard};
 pub use devices::{Devices, Placed, Sighting};
 pub use key::{Key, Pseudonym};

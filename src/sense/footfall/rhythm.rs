@@ -178,6 +178,7 @@ impl Rhythms {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cells::Ear;
     use super::*;
     use crate::sense::footfall::print::{Manner, Print};
     use crate::sense::footfall::tracks::{Seen, Tracks};
@@ -192,7 +193,7 @@ mod tests {
             firsts.push(u32::try_from(links.len()).unwrap());
             for step in 0..=*steps {
                 let (at_us, sequence) = (after_us * i64::from(step), Some(step * gap));
-                let seen = Seen { at_us, sequence, manner: Manner::Local, rssi_dbm: -50, print };
+                let seen = Seen { at_us, sequence, manner: Manner::Local, ear: Ear::FIRST, rssi_dbm: -50, print };
                 let at = tracks.begin(Some(links.len() as u64), &seen);
                 let reason = Reason::Counter { gap: *gap, after_ms: 0 };
                 links.push(at.checked_sub(1).filter(|_| step > 0).map(|before| (before, reason, 1.0)));

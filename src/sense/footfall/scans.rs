@@ -60,6 +60,7 @@ fn step(before: &Track, after: &Track) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cells::Ear;
     use super::*;
     use crate::sense::footfall::print::Print;
     use crate::sense::footfall::tracks::{Seen, Tracks};
@@ -70,7 +71,8 @@ mod tests {
         let print = Print { hash: 1, order: 1, is_weak: true, is_cut: false, unknown: 0 };
         for (address, (at_ms, sequence)) in (0u64..).zip(heard) {
             let at_us = at_ms * 1000;
-            let seen = Seen { at_us, sequence: Some(*sequence), manner: Manner::Local, rssi_dbm: -50, print };
+            let seen =
+                Seen { at_us, sequence: Some(*sequence), manner: Manner::Local, ear: Ear::FIRST, rssi_dbm: -50, print };
             tracks.begin(Some(address), &seen);
         }
         tracks

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
+use super::cells::{Cells, Ear};
 use super::devices::Devices;
 use super::levels::Features;
 use super::print::Manner;
 use super::settings::Settings;
 use super::tracks::{Reason, Track};
+use crate::types::Dwell;
 
 /// What a look at the devices finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,6 +19,8 @@ pub(super) struct Survey {
     pub(super) passed: u32,
     pub(super) visited: u32,
     pub(super) stayed: u32,
+    /// Them all by zone and dwell.
+    pub(super) cells: Cells,
 }
 
 impl Survey {
@@ -34,6 +38,7 @@ impl Survey {
             passed: self.passed + other.passed,
             visited: self.visited + other.visited,
             stayed: self.stayed + other.stayed,
+            cells: self.cells.plus(&other.cells),
         }
     }
 }
@@ -42,8 +47,26 @@ impl Survey {
 #[derive(Debug, Clone, Copy)]
 struct Visit {
     from_us: i64,
+    /// When it was heard last, which is all that is known of its end.
+    last_us: i64,
     rssi_dbm: i8,
+    ear: Ear,
 }
+
+impl Visit {
+    fn dwell(&self, settings: &Settings) -> Dwell {
+        let there_us = self.last_us - self.from_us;
+        match () {
+            () if self.rssi_dbm < settings.visit_rssi_min_dbm => Dwell::Passed,
+            () if there_us < us(settings.stay_after) => Dwell::Visited,
+            () if there_us < 15 * MINUTE_US => Dwell::Stayed,
+            () if there_us < 60 * MINUTE_US => Dwell::Stayed15Min,
+            () => Dwell::Stayed60Min,
+        }
+    }
+}
+
+const MINUTE_US: i64 = 60_000_000;
 
 /// A time in microseconds, as settings have it.
 pub(super) fn us(time: std::time::Duration) -> i64 {
@@ -51,8 +74,8 @@ pub(super) fn us(time: std::time::Duration) -> i64 {
 }
 
 impl Devices {
-    /// Who was heard since `from_us`, at the moment `now_us`.
-    pub(super) fn survey(&self, from_us: i64, now_us: i64, settings: &Settings) -> Survey {
+    /// Who was heard since `from_us`.
+    pub(super) fn survey(&self, from_us: i64, settings: &Settings) -> Survey {
         let mut found = Survey::default();
         let mut models = Vec::new();
         for tracks in speakers(&self.tracks.all, from_us) {
@@ -62,10 +85,12 @@ impl Devices {
             let visit = visit(&tracks, us(settings.visit_silence));
             found.devices += 1;
             found.high += addresses(&tracks, from_us);
-            match () {
-                () if visit.rssi_dbm < settings.visit_rssi_min_dbm => found.passed += 1,
-                () if now_us - visit.from_us < us(settings.stay_after) => found.visited += 1,
-                () => found.stayed += 1,
+            let dwell = visit.dwell(settings);
+            found.cells.add(visit.ear, dwell);
+            match dwell {
+                Dwell::Passed => found.passed += 1,
+                Dwell::Visited => found.visited += 1,
+                Dwell::Stayed | Dwell::Stayed15Min | Dwell::Stayed60Min => found.stayed += 1,
             }
             match model(&tracks) {
                 Some(model) => models.push(model),
@@ -101,13 +126,16 @@ fn speakers(tracks: &[Track], from_us: i64) -> Vec<Vec<&Track>> {
 
 /// The visit that a device's latest track is part of.
 fn visit(tracks: &[&Track], silence_us: i64) -> Visit {
-    let mut visit = Visit { from_us: i64::MAX, rssi_dbm: i8::MIN };
+    let mut visit = Visit { from_us: i64::MAX, last_us: i64::MIN, rssi_dbm: i8::MIN, ear: Ear::FIRST };
     for track in tracks {
         if track.last_us.saturating_add(silence_us) < visit.from_us && visit.from_us != i64::MAX {
             break;
         }
         visit.from_us = visit.from_us.min(track.visit_us);
-        visit.rssi_dbm = visit.rssi_dbm.max(track.visit_dbm);
+        visit.last_us = visit.last_us.max(track.last_us);
+        if track.visit_dbm > visit.rssi_dbm {
+            (visit.rssi_dbm, visit.ear) = (track.visit_dbm, track.visit_ear);
+        }
     }
     visit
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::cells::Ear;
 use super::limits::{GLOBAL_PAUSE_US, LENT_US, PAUSE_US, PRINTS, PRINTS_OF_ONE, TRACKS};
 use super::print::{Manner, Print};
 
@@ -77,6 +78,8 @@ pub(super) struct Track {
     pub(super) visit_us: i64,
     /// Strongest signal of this visit, dBm.
     pub(super) visit_dbm: i8,
+    /// Who heard that.
+    pub(super) visit_ear: Ear,
     /// Strongest signal, dBm.
     pub(super) rssi_dbm: i8,
     /// How long it was heard while the shop was closed, in microseconds.
@@ -93,6 +96,14 @@ pub(super) struct Track {
 }
 
 impl Track {
+    /// This visit was heard so well by that ear.
+    #[inline]
+    fn hear(&mut self, ear: Ear, rssi_dbm: i8) {
+        if rssi_dbm > self.visit_dbm {
+            (self.visit_dbm, self.visit_ear) = (rssi_dbm, ear);
+        }
+    }
+
     /// The same in a list that begins at a place; links to what stands before it are left out.
     pub(super) fn moved(&self, from: usize) -> Self {
         let inside = |at: Option<u32>| at.and_then(|at| u32::try_from((at as usize).checked_sub(from)?).ok());
@@ -125,6 +136,7 @@ pub(super) struct Seen {
     pub(super) at_us: i64,
     pub(super) sequence: Option<u16>,
     pub(super) manner: Manner,
+    pub(super) ear: Ear,
     pub(super) rssi_dbm: i8,
     pub(super) print: Print,
 }
@@ -182,6 +194,7 @@ impl Tracks {
             last_print: 0,
             visit_us: seen.at_us,
             visit_dbm: seen.rssi_dbm,
+            visit_ear: seen.ear,
             rssi_dbm: seen.rssi_dbm,
             closed_us: 0,
             address,
@@ -213,12 +226,13 @@ impl Tracks {
     /// A later track of the same address: the same device, for all that is known, and maybe the same visit.
     fn follow(&mut self, at: u32, earlier: u32) {
         let before = &self.all[earlier as usize];
-        let (device, last_us, visit_us, visit_dbm) = (before.device, before.last_us, before.visit_us, before.visit_dbm);
+        let (device, last_us, visit_us) = (before.device, before.last_us, before.visit_us);
+        let (visit_dbm, visit_ear) = (before.visit_dbm, before.visit_ear);
         let track = &mut self.all[at as usize];
         (track.same, track.reason, track.device) = (Some(earlier), Reason::Address, device);
         if track.first_us.saturating_sub(last_us) <= self.silence_us {
             track.visit_us = visit_us;
-            track.visit_dbm = track.visit_dbm.max(visit_dbm);
+            track.hear(visit_ear, visit_dbm);
         }
     }
 
@@ -237,9 +251,9 @@ impl Tracks {
         let track = &mut self.all[at as usize];
         if seen.at_us.saturating_sub(track.last_us) > silence_us {
             track.visit_us = seen.at_us;
-            track.visit_dbm = seen.rssi_dbm;
+            (track.visit_dbm, track.visit_ear) = (seen.rssi_dbm, seen.ear);
         }
-        track.visit_dbm = track.visit_dbm.max(seen.rssi_dbm);
+        track.hear(seen.ear, seen.rssi_dbm);
         track.rssi_dbm = track.rssi_dbm.max(seen.rssi_dbm);
         track.last_us = track.last_us.max(seen.at_us);
         // A step back is a late copy of an earlier frame.
@@ -251,6 +265,13 @@ impl Tracks {
         if track.last_print != seen.print.hash {
             self.learn(at, &seen.print);
         }
+    }
+
+    /// Another ear has heard a frame of the track that was counted already.
+    pub(super) fn echo(&mut self, at: u32, ear: Ear, rssi_dbm: i8) {
+        let track = &mut self.all[at as usize];
+        track.hear(ear, rssi_dbm);
+        track.rssi_dbm = track.rssi_dbm.max(rssi_dbm);
     }
 
     fn learn(&mut self, at: u32, print: &Print) {
@@ -330,7 +351,10 @@ mod tests {
         tracks.forgotten = Some(Vec::new());
         for number in 0..TRACKS as u64 + 10 {
             let at_us = i64::try_from(number).unwrap();
-            tracks.begin(Some(number), &Seen { at_us, sequence: None, manner: Manner::Local, rssi_dbm: -50, print });
+            tracks.begin(
+                Some(number),
+                &Seen { at_us, sequence: None, manner: Manner::Local, ear: Ear::FIRST, rssi_dbm: -50, print },
+            );
         }
         assert!(tracks.all.len() <= TRACKS);
         let last = tracks.of(TRACKS as u64 + 9).unwrap();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::cells::Cells;
+
 /// One window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
@@ -38,6 +40,8 @@ pub struct Window {
     pub weak: u64,
     /// Probe requests of listed devices (opted out, or the shop's own): nothing else of them is kept.
     pub listed: u64,
+    /// The devices by zone and dwell. Not for publication as they are: see [`Cells::published`].
+    pub cells: Cells,
 }
 
 impl Window {

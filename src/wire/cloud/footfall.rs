@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::payload::{number, shown};
-use crate::types::{FootfallWindow, Tenths, Timestamp};
+use crate::types::{FootfallBreakdown, FootfallCell, FootfallWindow, Tenths, Timestamp};
 
-/// `footfall.window.v1`: what one sensor counted in one window. Windows of several lengths overlap: add up those of one
-/// length only.
+/// `footfall.window.v1`: what was counted in one place in one window, by the sensor that is the subject and by those
+/// that it counts for. Windows of several lengths overlap: add up those of one length only.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct FootfallWindowV1 {
     /// Start of the window: a multiple of its length since 1970-01-01T00:00:00Z.
@@ -50,9 +50,46 @@ pub(super) struct FootfallWindowV1 {
     rejected: u64,
     /// Frames that the gateway was too busy to take.
     missed: u64,
-    /// Whether the sensor listened from start to end without forgetting whom it had heard. If not, somebody may be
+    /// Whether every sensor listened from start to end without forgetting whom it had heard. If not, somebody may be
     /// missing or counted twice.
     complete: bool,
+    /// Of windows of an hour or longer: devices by zone and dwell. Small cells are left out, and others with them where
+    /// a small one could be subtracted out of `passed`, `visited` or `stayed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breakdown: Option<BreakdownV1>,
+}
+
+/// Devices by zone and dwell.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct BreakdownV1 {
+    /// No cell counts fewer. A cell that is not there counts fewer than this, or none.
+    least: u32,
+    /// At most one for each zone and dwell.
+    cells: Vec<CellV1>,
+}
+
+/// One cell.
+#[derive(Debug, Serialize, JsonSchema)]
+struct CellV1 {
+    /// The sensor that heard them best.
+    zone: String,
+    /// `passed` and `visited` as in the window; those who stayed by how long: `stayed` (less than 15 minutes),
+    /// `stayed-15min`, `stayed-60min`.
+    #[schemars(extend("enum" = ["passed", "visited", "stayed", "stayed-15min", "stayed-60min"]))]
+    dwell: &'static str,
+    /// How many devices.
+    devices: u32,
+}
+
+impl From<&FootfallBreakdown> for BreakdownV1 {
+    fn from(breakdown: &FootfallBreakdown) -> Self {
+        let cell = |cell: &FootfallCell| CellV1 {
+            zone: cell.zone.as_str().to_owned(),
+            dwell: cell.dwell.as_str(),
+            devices: cell.devices,
+        };
+        Self { least: breakdown.least, cells: breakdown.cells.iter().map(cell).collect() }
+    }
 }
 
 impl From<&FootfallWindow> for FootfallWindowV1 {
@@ -77,6 +114,7 @@ impl From<&FootfallWindow> for FootfallWindowV1 {
             rejected,
             missed,
             complete,
+            breakdown: window.breakdown.as_ref().map(BreakdownV1::from),
         }
     }
 }

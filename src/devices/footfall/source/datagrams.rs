@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::Source;
 use super::serial::hear;
-use crate::devices::footfall::ears::Ear;
+use crate::devices::footfall::ear::Ear;
 use crate::types::wipe;
 use crate::wire::probebox::limits::DATAGRAM_BYTES;
 use crate::wire::probebox::line::split_datagram;

@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::ears::Ear;
+use super::ear::Ear;
 use crate::transport::TtySettings;
 use crate::types::Condition;
 use crate::wire::dot11::Address;

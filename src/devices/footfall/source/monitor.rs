@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Source;
-use crate::devices::footfall::ears::Ear;
+use crate::devices::footfall::ear::Ear;
 use crate::transport::{Monitor, MonitorLink};
 use crate::wire::dot11::Link;
 

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::Source;
-use crate::devices::footfall::ears::Ear;
+use crate::devices::footfall::ear::Ear;
 use crate::types::wipe;
 use crate::wire::dot11::Address;
 use crate::wire::probebox::limits::REQUEST_BYTES;

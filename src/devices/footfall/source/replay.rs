@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Source;
-use crate::devices::footfall::ears::Ear;
+use crate::devices::footfall::ear::Ear;
 use crate::types::wipe;
 use crate::wire::pcap::{Capture, PcapError};
 

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use super::Source;
-use crate::devices::footfall::ears::Ear;
+use crate::devices::footfall::ear::Ear;
 use crate::transport::{Tty, TtySettings, open_tty_here};
 use crate::types::wipe;
 use crate::wire::probebox::line::{Heard, Kind, Lines, parse_line};
