@@ -119,9 +119,9 @@ impl App {
             board: board.clone(),
             vault: Vault::default(),
             members: Members::new(roster),
-            commons: Commons::default(),
             seats: Seats::default(),
             once: known(&journal).await?,
+            commons: Commons::default(),
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());

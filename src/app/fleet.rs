@@ -33,9 +33,9 @@ pub(super) struct House {
     pub(super) board: Board,
     pub(super) vault: Vault,
     pub(super) members: Members,
-    pub(super) commons: Commons,
     pub(super) seats: Seats,
     pub(super) once: Once,
+    pub(super) commons: Commons,
 }
 
 /// A device as a configuration describes it.
@@ -119,7 +119,7 @@ impl Fleet {
     }
 
     fn drive(&mut self, id: &DeviceId, described: &Described) {
-        let House { clock, journal, conditions, metrics, board, vault, members, commons, seats, once, .. } =
+        let House { clock, journal, conditions, metrics, board, vault, members, seats, once, commons } =
             self.house.clone();
         let (device, stop, restart) = (Arc::clone(&described.device), self.down.child_token(), Restart::default());
         board.add(id.clone(), described.profile.clone());

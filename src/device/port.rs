@@ -34,12 +34,12 @@ pub struct Port {
     pub vault: Vault,
     /// Members who consented, for cameras.
     pub members: Members,
-    /// What devices of its kind share.
-    pub commons: Commons,
     /// Where the pages of screens sit.
     pub seats: Seats,
     /// What was let in once.
     pub once: Once,
+    /// What devices of its kind share.
+    pub commons: Commons,
     /// The station that the device belongs to as its camera.
     pub station: Option<StationId>,
     /// Conditions, counters and evidence of this device.
@@ -83,8 +83,8 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
     let (storing, stored) = watch::channel(0);
     let (behind, left) = (VecDeque::new(), VecDeque::new());
     let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
-    let (members, commons, station) = (Members::default(), Commons::default(), None);
-    let (seats, once) = (Seats::default(), Once::default());
+    let (members, seats, once, station) = (Members::default(), Seats::default(), Once::default(), None);
+    let commons = Commons::default();
     let port = Port {
         observe,
         behind,
@@ -95,9 +95,9 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
         left,
         vault,
         members,
-        commons,
         seats,
         once,
+        commons,
         station,
         scope,
         clock,

@@ -8,6 +8,8 @@ mod footfall;
 mod scanner;
 #[cfg(feature = "device-screen")]
 mod screen;
+#[cfg(feature = "device-sensor")]
+mod sensor;
 #[cfg(feature = "device-vending")]
 mod vending;
 
@@ -35,6 +37,10 @@ pub static CATALOGUE: &[&dyn DeviceKind] = &[
     &scanner::HID,
     #[cfg(feature = "device-screen")]
     &screen::PAGE,
+    #[cfg(feature = "device-sensor")]
+    &sensor::HTTP,
+    #[cfg(feature = "device-sensor")]
+    &sensor::SERIAL,
     #[cfg(feature = "device-vending")]
     &vending::VMC,
     #[cfg(feature = "device-vending")]

@@ -18,6 +18,7 @@ mod interface;
 mod memory;
 mod network_file;
 mod packet;
+mod post;
 mod radio;
 #[cfg(feature = "device-camera")]
 mod rtsp;
@@ -37,6 +38,7 @@ pub use interface::MonitorLink;
 pub use memory::keep_freed_memory;
 pub use network_file::{NetworkFileError, network_file, read_network};
 pub use packet::Monitor;
+pub use post::{Stream, Web};
 pub use radio::{Wireless, monitor_channels, wireless};
 #[cfg(feature = "device-camera")]
 pub use rtsp::{AccessUnit, RtspStream, rtsp_stream};

@@ -12,6 +12,7 @@ pub mod cloud;
 pub mod coupon;
 pub mod dot11;
 pub mod framer;
+pub mod lift;
 pub mod mdb;
 pub mod mjpeg;
 mod noise;

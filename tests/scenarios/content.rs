@@ -28,12 +28,17 @@ pub(crate) struct Gallery {
 
 impl Gallery {
     pub(crate) fn open(screens: &[(&str, &str, &str)]) -> Self {
+        Self::open_with(screens, "")
+    }
+
+    /// The same, with more in its configuration.
+    pub(crate) fn open_with(screens: &[(&str, &str, &str)], more: &str) -> Self {
         let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let broker = Mosquitto::started(folder.path());
         let subscriber = Subscriber::started(broker.port());
         let mut shop = Shop::new(home, "scanner/generic-serial", Some(&broker.url()));
         let studio = Studio::open();
-        configure(&shop, &studio.configuration(screens));
+        configure(&shop, &format!("{}{more}", studio.configuration(screens)));
         shop.start();
         Self { shop, subscriber, broker, studio, asked: 0, _folder: folder }
     }

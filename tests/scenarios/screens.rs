@@ -1,13 +1,16 @@
 //! Screens in a real browser: what is painted, what is proved, and what comes back when something dies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
 use super::browser::{self, Browser};
 use super::content::Gallery;
+use super::daemon::smartstore;
 use super::port::free_port;
 use super::studio::demo_content;
 use super::wait_until;
@@ -240,6 +243,91 @@ fn judged_by_axe(page: &mut Browser) {
          .map((one) => one.id + ': ' + one.nodes.map((node) => node.html + ' ' + node.failureSummary).join(' | ')))",
     );
     assert_eq!(found, json!([]));
+}
+
+/// Pushes what a sensor would; when, in milliseconds since 1970.
+fn lift(port: u16, facing: &str, lifted: bool) -> f64 {
+    let body = json!({ "facing": facing, "lifted": lifted }).to_string();
+    let mut line = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1000.0;
+    let head = format!("POST /lift HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    line.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    at
+}
+
+#[test]
+fn what_is_lifted_off_the_shelf_is_on_its_screen_at_once() {
+    if !browser::is_there() {
+        return;
+    }
+    let port = free_port();
+    let more = format!(
+        "[[device]]\nid = \"lift-1\"\nprofile = \"sensor/lift-http\"\nendpoint = \"post:127.0.0.1:{port}/lift\"\n\n\
+         [[station]]\nid = \"shelf\"\nflow = \"shelf\"\nscreen = \"shelf-1\"\nsensor = \"lift-1\"\n\n"
+    );
+    let mut gallery = Gallery::open_with(&[("shelf-1", "shelf", "")], &more);
+    gallery.put(&demo_content(), 1);
+    let mut page = Browser::open(&gallery.shop.url("/s/shelf-1"), "1280,800");
+    page.wait_for("window.__state && __state.connected && __state.rev === 1", PATIENCE);
+    let mut took = Vec::new();
+    for round in 0..30 {
+        let facing = ["A1", "A2", "A3"][round % 3];
+        let at = lift(port, facing, true);
+        page.wait_for(&format!("__state.shows.length > {round}"), PATIENCE);
+        let shown = page.value(&format!("__state.shows[{round}]"));
+        assert_eq!(shown["scene"], format!("facing:{facing}"));
+        took.push(shown["painted"].as_f64().unwrap() - at);
+        lift(port, facing, false);
+    }
+    page.keep_shot("shelf-lifted");
+    let (middle, most) = (quantile(&mut took, 50), quantile(&mut took, 95));
+    eprintln!("lifted to painted: p50 {middle:.0} ms, p95 {most:.0} ms of {}", took.len());
+    assert!(middle <= 150.0, "{took:?}");
+    wait_until("all of it is at the cloud", PATIENCE, || actions(&gallery, "lift-1").len() == 60);
+}
+
+/// Three days by a clock of their own, against a gateway that is killed and a cloud that is away.
+#[test]
+fn three_days_of_plays_are_counted_alike_everywhere() {
+    let mut gallery = Gallery::open(&[("screen-1", "signage", "")]);
+    let source = gallery.studio.source(|content| {
+        for (_, item) in content["items"].as_object_mut().unwrap() {
+            item["dur_ms"] = json!(15_000);
+        }
+    });
+    gallery.put(&source, 1);
+    let page = smartstore(&["sim", "screen", "--clock", "2026-11-20T00:00:00Z", "--for", "72h"])
+        .arg(gallery.shop.url("/s/screen-1"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the first plays are here", PATIENCE, || plays(&gallery).len() > 500);
+    gallery.broker.stop();
+    for _ in 0..3 {
+        gallery.shop.kill();
+        gallery.shop.start();
+        // waits: some of it is to happen while the cloud is away
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    gallery.broker.start();
+    let output = page.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let truth: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let made = usize::try_from(truth["plays"].as_u64().unwrap()).unwrap();
+    assert_eq!((&truth["taken"], &truth["refused"]), (&truth["plays"], &json!(0)), "{text}");
+    // 72 h in 15 s are 17,280; where one playlist takes over from another a showing is cut in two.
+    assert!((17_280..17_300).contains(&made), "{made}");
+    wait_until("every play is at the cloud", Duration::from_secs(120), || plays(&gallery).len() >= made);
+    let found = plays(&gallery);
+    assert_eq!(found.len(), made);
+    let events = gallery.subscriber.look(|got| got.of_type("screen.play.v1").count());
+    assert_eq!(events, made, "none under two events");
+    assert!(found.values().all(|play| play["result"] == "complete" && play["rev"] == 1));
+    let received = gallery.subscriber.received();
+    assert_eq!((received.problems.clone(), received.numbering_problems()), (Vec::new(), Vec::new()));
 }
 
 #[test]

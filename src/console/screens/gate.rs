@@ -78,3 +78,47 @@ pub(super) async fn check(
     }
     (StatusCode::FORBIDDEN, "this screen's page needs its token: ?token=…\n").into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Facts;
+    use crate::types::{DeviceId, PageKind};
+
+    #[test]
+    fn a_token_opens_its_own_screen_and_files_and_nothing_else() {
+        let seats = Seats::default();
+        let facts = |token: Option<&str>| Facts {
+            page: PageKind::Signage,
+            language: "en".to_owned(),
+            token: token.map(str::to_owned),
+            hand_off: None,
+        };
+        let _one = seats.take(&DeviceId::new("screen-1").unwrap(), facts(Some("0123456789abcdef")), 0);
+        let _other = seats.take(&DeviceId::new("screen-2").unwrap(), facts(None), 0);
+        let gate = Gate::new(seats);
+        for (path, token, opens) in [
+            ("/s/screen-1", "0123456789abcdef", true),
+            ("/s/screen-1/app/main.js", "0123456789abcdef", true),
+            ("/api/v1/screens/screen-1/plays", "0123456789abcdef", true),
+            ("/cas/00", "0123456789abcdef", true),
+            ("/s/screen-2", "0123456789abcdef", false),
+            ("/s/screen-2", "", false),
+            ("/s/screen-1", "0123456789abcdeg", false),
+            ("/cas/00", "", false),
+        ] {
+            assert_eq!(gate.knows(token, screen_of(path)), opens, "{path} {token}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_found_where_browsers_put_them() {
+        assert_eq!(in_query("a=b&token=0123"), Some("0123"));
+        assert_eq!(in_query("nottoken=0123"), None);
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=b; smartstore-screen=0123; c=d"));
+        assert_eq!(cookie(&headers), Some("0123"));
+        headers.insert(header::COOKIE, HeaderValue::from_static("smartstore-screens=0123"));
+        assert_eq!(cookie(&headers), None);
+    }
+}

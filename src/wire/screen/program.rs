@@ -62,19 +62,7 @@ struct Program<'a> {
 
 /// The program of a screen from a moment on, as JSON. Without content there is one zone with nothing in it.
 pub fn program(manifest: Option<&Manifest>, place: &Place<'_>, at: Timestamp) -> String {
-    let nothing = Manifest {
-        format: String::new(),
-        rev: 0,
-        valid_from: None,
-        valid_to: None,
-        assets: BTreeMap::new(),
-        layouts: BTreeMap::new(),
-        screens: BTreeMap::new(),
-        items: BTreeMap::new(),
-        playlists: Vec::new(),
-        triggers: Vec::new(),
-        products: Vec::new(),
-    };
+    let nothing = Manifest::default();
     let whole = [Zone { id: "main".to_owned(), x: 0.0, y: 0.0, w: 1.0, h: 1.0 }];
     let manifest = manifest.unwrap_or(&nothing);
     let zones = match manifest.zones(place.screen) {

@@ -10,14 +10,14 @@ use std::time::Duration;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::limits;
 use super::manifest::{Manifest, Playlist, When, day, is_for, minutes};
 use crate::types::Timestamp;
 
 /// A stretch of time in which a zone shows the same round of items.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// From when, milliseconds since 1970.
     pub from_ms: i64,
