@@ -17,15 +17,16 @@
 //! | `flow` | `types wire` |
 //! | `transport` | `types` |
 //! | `observe` | `types clock` |
-//! | `device` | `types clock wire sense observe` |
+//! | `device` | `types clock wire sense transport observe` |
 //! | `devices::<x>` | `types clock wire sense transport device observe` |
 //! | `journal` | `types clock observe` |
 //! | `members` | `types clock sense transport device journal` |
+//! | `content` | `types clock wire transport journal observe` |
 //! | `uplink` | `types clock backoff wire journal observe` |
 //! | `router` | `types clock flow journal device observe` |
 //! | `supervise` | `types clock backoff device observe` |
-//! | `config` | `types sense device transport` and `devices::CATALOGUE` |
-//! | `console` | `types clock wire transport journal observe` |
+//! | `config` | `types wire sense device transport` and `devices::CATALOGUE` |
+//! | `console` | `types clock wire transport journal content observe` |
 //! | `sim` | `types clock wire transport` |
 //! | `app` | everything except `sim` and `cli` |
 //! | `cli` | everything; only `main` imports it |
@@ -39,6 +40,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod content;
 pub mod device;
 pub mod devices;
 pub mod flow;

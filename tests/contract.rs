@@ -6,6 +6,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "contract/screens.rs"]
+mod screens;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,10 +19,11 @@ use smartstore::types::{
     ConfigError, ConfigReport, ConfigState, ConfigVersion, ConsentId, CouponClaims, CouponId, CouponKeys, CouponKind,
     CouponRefusal, CouponValue, Currency, DesiredConfig, DeviceId, DistanceBand, Draft, DropReason, Dwell, Encoding,
     Ended, Enrolment, Epoch, Event, EventId, FaceMember, FaceVisit, FaceWindow, FootfallBreakdown, FootfallCell,
-    FootfallWindow, GatewayId, Gtin, HealthChange, ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, MachineStatus,
-    MemberKey, Minor, Notice, Observation, OpenReason, Order, Origin, Outcome, PartState, Payment, PaymentAnswer,
-    PaymentCode, Reason, Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq, SimilarityBand, Slot,
-    Stamp, StationId, Step, Stock, StockSource, StoreId, Symbology, Tenths, Timestamp, Verdict, ZoneId,
+    FootfallWindow, GatewayId, Gtin, HealthChange, ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, Likeness,
+    MachineStatus, MemberKey, Minor, Notice, Observation, OpenReason, Order, Origin, Outcome, PartState, Payment,
+    PaymentAnswer, PaymentCode, Reason, Redemption, Row, Said, SaleId, SaleStep, SampleRuling, Selection, Seq,
+    SimilarityBand, Slot, Stamp, StationId, Step, Stock, StockSource, StoreId, Symbology, Tenths, Timestamp, Verdict,
+    ZoneId,
 };
 use smartstore::wire::cloud::{
     Authorise, AuthoriseWhat, Encoded, Source, State, authorise_message, command_message, desired_message,
@@ -386,24 +390,44 @@ fn member() -> MemberKey {
     MemberKey::new("M00012345").expect("a member")
 }
 
-fn enrol() -> Action {
-    // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
-    let sha256 = [
-        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03,
-        0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
-    ];
+fn enrol(likeness: Likeness) -> Action {
     Action::MemberEnrol(Box::new(Enrolment {
         member: member(),
         consent: ConsentId::new("consent-2026-7").expect("a consent"),
         purpose: "greeting at the door".into(),
         expires: time("2027-11-22T00:00:00Z"),
-        image: ImageSource { url: "https://cloud.example/enrol/1f2e.jpg".into(), sha256 },
+        likeness,
     }))
 }
 
+fn at_station() -> Likeness {
+    Likeness::Station(StationId::new("door-1").expect("a station"))
+}
+
+fn picture() -> Likeness {
+    // SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+    let sha256 = [
+        0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03,
+        0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
+    ];
+    Likeness::Image(ImageSource { url: "https://cloud.example/enrol/1f2e.jpg".into(), sha256 })
+}
+
 fn events() -> Vec<(&'static str, Event)> {
-    [footfall(), faces(), scanned(), ended(), noticed(), diagnosed(), coupons(), sold(), machine_said(), sampled()]
-        .concat()
+    [
+        footfall(),
+        faces(),
+        screens::events(),
+        scanned(),
+        ended(),
+        noticed(),
+        diagnosed(),
+        coupons(),
+        sold(),
+        machine_said(),
+        sampled(),
+    ]
+    .concat()
 }
 
 fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Action {
@@ -417,6 +441,10 @@ fn answer(said: Said, reason: Option<&str>, provider_ref: Option<&str>) -> Actio
 
 /// File, id, device and meaning of every command.
 fn commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
+    [screens::commands(), other_commands()].concat()
+}
+
+fn other_commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
     let machine = || device("vending-1");
     let vending = |name, device, action| (name, "cmd-2026:003", device, action);
     vec![
@@ -424,7 +452,8 @@ fn commands() -> Vec<(&'static str, &'static str, Option<DeviceId>, Action)> {
         ("command.device.restart.json", "cmd-2026:002", None, Action::DeviceRestart),
         ("command.diagnostics.json", "cmd-2026:003", None, Action::Diagnostics),
         ("command.coupon.keys.json", "cmd-2026:010", None, coupon_keys()),
-        ("command.member.enrol.json", "cmd-2026:020", None, enrol()),
+        ("command.member.enrol.json", "cmd-2026:020", None, enrol(picture())),
+        ("command.member.enrol.station.json", "cmd-2026:023", None, enrol(at_station())),
         ("command.member.forget.json", "cmd-2026:021", None, Action::MemberForget { member: member() }),
         vending("command.dispense.json", machine(), Action::Dispense(order("order-77", Payment::Cloud))),
         vending("command.dispense.sample.json", machine(), Action::Dispense(order("order-78", Payment::Free))),

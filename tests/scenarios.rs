@@ -18,6 +18,9 @@
 
 #[path = "scenarios/broker.rs"]
 mod broker;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/browser.rs"]
+mod browser;
 #[path = "scenarios/bundle.rs"]
 mod bundle;
 #[cfg(feature = "device-camera")]
@@ -35,6 +38,9 @@ mod console;
 mod console_browser;
 #[path = "scenarios/console_login.rs"]
 mod console_login;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/content.rs"]
+mod content;
 #[path = "scenarios/coupons.rs"]
 mod coupons;
 #[path = "scenarios/daemon.rs"]
@@ -66,8 +72,14 @@ mod refused;
 mod road;
 #[path = "scenarios/safe_mode.rs"]
 mod safe_mode;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/screens.rs"]
+mod screens;
 #[path = "scenarios/simulator.rs"]
 mod simulator;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/studio.rs"]
+mod studio;
 #[path = "scenarios/subscriber.rs"]
 mod subscriber;
 #[path = "scenarios/truth.rs"]

@@ -57,6 +57,20 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
+fn the_kiosks_unit_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/smartstore-kiosk@.service");
+    let unit_text = std::fs::read_to_string(file).unwrap();
+    assert!(unit_text.contains("ExecStart=/usr/bin/cage -d -- /usr/bin/chromium ") && unit_text.contains("/s/%i"));
+    // `verify` looks whether the program is there; a box that shows nothing has no cage.
+    let unit = folder.path().join("smartstore-kiosk@screen-1.service");
+    std::fs::write(&unit, unit_text.replace("/usr/bin/cage", "/bin/true")).unwrap();
+    let Some(output) = analyze(&["verify", "--recursive-errors=no"], &unit) else { return };
+    let words: Vec<_> = text(&output).lines().filter(|line| line.contains("kiosk")).map(str::to_owned).collect();
+    assert!(words.is_empty(), "{words:#?}");
+}
+
+#[test]
 fn the_unit_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     let Some(output) = analyze(&["verify", "--recursive-errors=no"], &unit_in(folder.path())) else { return };

@@ -12,16 +12,17 @@ use super::console::{Counter, Notes};
 use super::diagnostics::Bundler;
 use super::fleet::House;
 use super::line::Seen;
+use super::pages::{Listening, known, open_console, open_content, screens};
 use super::trial::{self, Plan};
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood, sha256_hex};
-use crate::console::{self, Shown};
+use crate::console::{Screens, Shown};
 use crate::device::{Commons, Members, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
-use crate::router::Targets;
-use crate::transport::{TlsFilesError, TlsServer};
-use crate::types::{Body, Chain, Condition, Draft, Notice, User};
+use crate::router::{Shelf, Targets};
+use crate::transport::{Seats, TlsFilesError};
+use crate::types::{Body, Condition, Draft, Notice};
 use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
 
@@ -93,32 +94,22 @@ impl App {
         let (metrics, board, seen) = (Metrics::default(), Board::default(), Seen::default());
         let last_good = LastGood::of(&store.gateway.data_dir);
         let (exchange, reported) = (ConfigExchange::default(), trial::resume(&last_good, &origin));
-        if let Some(report) = &reported {
-            exchange.report(report.clone());
+        reported.iter().for_each(|report| exchange.report(report.clone()));
+        if let Some(refused) = &refused {
+            conditions.set(Condition::ConfigSafeMode, None, true, Some(refused.summary()));
+            stand_still(&mut current, &board);
+        } else {
+            announce_configuration(&current, &journal, &clock).await?;
+            keep(&last_good, &current.kept);
         }
-        let safe_mode = refused.is_some();
-        match refused {
-            Some(refused) => {
-                conditions.set(Condition::ConfigSafeMode, None, true, Some(refused.summary()));
-                stand_still(&mut current, &board);
-            }
-            None => {
-                announce_configuration(&current, &journal, &clock).await?;
-                keep(&last_good, &current.kept);
-            }
-        }
-        let notes = Notes::new(&current, safe_mode);
+        let notes = Notes::new(&current, refused.is_some());
         let (newest, roster) = watch::channel(Arc::default());
-        let house = House {
-            clock: clock.clone(),
-            journal: journal.clone(),
-            conditions: conditions.clone(),
-            metrics: metrics.clone(),
-            board: board.clone(),
-            vault: Vault::default(),
-            members: Members::new(roster),
-            commons: Commons::default(),
-        };
+        let opened = open_content(&store)?;
+        let (content, shelf) = (opened.content.clone(), Shelf::default());
+        let members = Members::new(roster);
+        let (vault, seats, once, commons) =
+            (Vault::default(), Seats::default(), known(&journal).await?, Commons::default());
+        let house = House { clock, journal, conditions, metrics, board, vault, members, seats, once, commons };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
         let targets = Targets::default();
@@ -133,11 +124,8 @@ impl App {
             notes: notes.clone(),
             wishes: wish,
         };
-        let console = listener.map(|(listener, tls, users)| {
-            let House { clock, journal, conditions, metrics, board, .. } = house.clone();
-            let gateway = Arc::new(counter);
-            (listener, Shown { name, source, clock, journal, conditions, metrics, board, gateway, tls, users })
-        });
+        let screens = screens(&house, &store, content, &shelf);
+        let console = listener.map(|listening| shown(listening, (name, source), &house, screens, counter));
         let configurations = (exchange, wishes, notes);
         Ok(Self {
             house,
@@ -151,8 +139,23 @@ impl App {
             current,
             bundler,
             newest,
+            opened,
+            shelf,
         })
     }
+}
+
+/// What the console shows, and where.
+fn shown(
+    (listener, tls, users): Listening,
+    (name, source): (String, Arc<Source>),
+    house: &House,
+    screens: Screens,
+    counter: Counter,
+) -> (TcpListener, Shown) {
+    let House { clock, journal, conditions, metrics, board, .. } = house.clone();
+    let gateway = Arc::new(counter);
+    (listener, Shown { name, source, clock, journal, conditions, metrics, board, screens, gateway, tls, users })
 }
 
 /// Which clock is believed.
@@ -176,25 +179,6 @@ fn keep(last_good: &LastGood, kept: &Kept) {
     if let Err(error) = last_good.keep(kept) {
         tracing::warn!(%error, "the configuration could not be kept, to fall back on should the file break");
     }
-}
-
-/// The listener, its certificate and its users. The configuration has been checked, so that none of it should fail.
-async fn open_console(
-    console: &config::Console,
-) -> Result<(TcpListener, Option<TlsServer>, Option<Vec<User>>), AppError> {
-    let listen = console.listen;
-    let listener = console::bind(listen).await.map_err(|source| AppError::Listen { listen, source })?;
-    let identity = console.identity.as_ref();
-    let tls = identity.map(|files| TlsServer::from_files(&files.cert_file, &files.key_file));
-    let tls = tls.transpose().map_err(AppError::Certificate)?;
-    // On loopback nobody has to log in.
-    let users_file = console.users_file.as_ref().filter(|_| !listen.ip().is_loopback());
-    let users = users_file.map(|file| {
-        let wrong = |why: String| AppError::Users { file: file.clone(), why };
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-        User::parse_all(&text).map_err(|mistake| wrong(Chain(&mistake).to_string()))
-    });
-    Ok((listener, tls, users.transpose()?))
 }
 
 fn open_journal(store: &config::Store, clock: &Clock, conditions: &Conditions) -> Result<Journal, AppError> {

@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Ended, tell_stuck, told};
 use crate::clock::Clock;
 use crate::config;
-use crate::device::{Commons, Device, Members, PortEnds, Vault, port};
+use crate::device::{Commons, Device, Members, Once, PortEnds, Vault, port};
 use crate::journal::Journal;
 use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Metrics};
 use crate::router::{Target, Targets, intake};
 use crate::supervise::{Circle, Ending, Restart, supervise};
+use crate::transport::Seats;
 use crate::types::{ActionKind, Assigned, Condition, Currency, DeviceId, StationId};
 
 /// How long a driver may take to stop, and its last words to be stored.
@@ -32,6 +33,8 @@ pub(super) struct House {
     pub(super) board: Board,
     pub(super) vault: Vault,
     pub(super) members: Members,
+    pub(super) seats: Seats,
+    pub(super) once: Once,
     pub(super) commons: Commons,
 }
 
@@ -121,13 +124,14 @@ impl Fleet {
     }
 
     fn drive(&mut self, id: &DeviceId, described: &Described) {
-        let House { clock, journal, conditions, metrics, board, vault, members, commons } = self.house.clone();
+        let House { clock, journal, conditions, metrics, board, vault, members, seats, once, commons } =
+            self.house.clone();
         let (device, stop, restart) = (Arc::clone(&described.device), self.down.child_token(), Restart::default());
         board.add(id.clone(), described.profile.clone());
         let scope = DeviceScope::new(id.clone(), clock.clone(), conditions.clone(), metrics, board);
         let (mut port, PortEnds { observed, stored: storing, assign }) = port(scope, clock, CancellationToken::new());
         (port.vault, port.members, port.commons) = (vault, members, commons);
-        port.station = described.station.clone();
+        (port.seats, port.once, port.station) = (seats, once, described.station.clone());
         let (can, currency) = (device.can(), device.currency());
         let target = Target { can, assign: assign.clone(), restart: restart.clone(), currency };
         self.targets.add(id.clone(), target);

@@ -15,6 +15,7 @@ mod diagnostics;
 mod fleet;
 mod health;
 mod line;
+mod pages;
 mod requests;
 mod settle;
 mod stations;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, LastGood, Origin};
 use crate::console::Shown;
+use crate::content;
 use crate::device::Roster;
 use crate::flow::redeem::Redeem;
 use crate::journal::Journal;
@@ -39,7 +41,7 @@ use crate::members;
 use crate::observe::{notify_ready, notify_stopping, notify_watchdog, watchdog_within};
 use crate::router::{Desks, Dispatcher, Redeemer, Shelf, Targets};
 use crate::supervise::{Circle, Ending};
-use crate::types::{Chain, ConfigReport, Counter, DeviceId};
+use crate::types::{Chain, ConfigReport, Counter, DeviceId, StationId};
 use crate::uplink::ConfigExchange;
 use console::{Notes, Wish};
 use diagnostics::Bundler;
@@ -75,6 +77,8 @@ pub struct App {
     bundler: Bundler,
     /// Where the list of members goes out to the cameras.
     newest: watch::Sender<Arc<Roster>>,
+    opened: content::Opened,
+    shelf: Shelf,
 }
 
 type Ended = Result<(), String>;
@@ -87,6 +91,7 @@ struct Running {
     desks: Desks,
     stations: Stations,
     members: watch::Sender<members::Settings>,
+    content: watch::Sender<content::Settings>,
     core: Circle<Ended>,
     /// When the core shall stop.
     stop_core: CancellationToken,
@@ -130,20 +135,21 @@ impl App {
 
     async fn start(self) -> (Running, Desk) {
         let Self { house, console, targets, seen, configurations, .. } = self;
-        let Self { reported, last_good, origin, current, bundler, newest, .. } = self;
+        let Self { reported, last_good, origin, current, bundler, newest, opened, shelf, .. } = self;
         let (exchange, wishes, notes) = configurations;
-        let (down, shelf) = (CancellationToken::new(), Shelf::default());
+        let down = CancellationToken::new();
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
         let stations = Stations::new(house.clone(), shelf.clone(), line.payments());
         let (desks, core, stop_core) = (Desks::default(), Circle::default(), CancellationToken::new());
         let members = watch::Sender::new(member_settings(&current.store));
-        let mut running = Running { fleet, line, bundler, desks, stations, members, core, stop_core };
+        let content = watch::Sender::new(content_settings(&current.store));
+        let mut running = Running { fleet, line, bundler, desks, stations, members, content, core, stop_core };
         // Before the line is there: what comes down it at once is heard.
         let desk = Desk::new(house.clone(), (exchange, wishes), reported, last_good, origin, (current, notes));
         running.change_to(desk.current()).await;
-        running.start_core(&house, (targets, shelf), (down, newest), console).await;
+        running.start_core(&house, (targets, shelf), (down, newest, opened), console).await;
         let data_dir = desk.current().store.gateway.data_dir.clone();
         let carried =
             requests::carry_in(data_dir, house.journal.clone(), house.clock.clone(), running.stop_core.clone());
@@ -164,12 +170,14 @@ impl Running {
         &mut self,
         house: &House,
         (targets, shelf): (Targets, Shelf),
-        (down, newest): (CancellationToken, watch::Sender<Arc<Roster>>),
+        (down, newest, opened): (CancellationToken, watch::Sender<Arc<Roster>>, content::Opened),
         console: Option<(TcpListener, Shown)>,
     ) {
         let House { clock, journal, conditions, board, .. } = house.clone();
-        let desk = members::Desk::new(journal.clone(), clock.clone(), self.members.subscribe(), newest);
-        self.start_hands(&targets, desk);
+        let captures = house.members.captures.clone();
+        let desk = members::Desk::new(journal.clone(), clock.clone(), self.members.subscribe(), newest, captures);
+        let staff = opened.staff(journal.clone(), clock.clone(), conditions.clone(), self.content.subscribe());
+        self.start_hands(&targets, desk, staff);
         let dispatcher = Dispatcher::new(journal.clone(), clock.clone(), targets, shelf);
         if let Some(within) = watchdog_within() {
             let stop = self.stop_core.clone();
@@ -212,6 +220,7 @@ impl Running {
         self.bundler.runs(&plan.shown);
         self.desks.set(desks(&plan.store));
         self.members.send_replace(member_settings(&plan.store));
+        self.content.send_replace(content_settings(&plan.store));
         let devices = self.fleet.change_to(&plan.devices).await;
         let line = self.line.change_to(plan.store.cloud.as_ref()).await;
         self.stations.change_to(plan).await;
@@ -227,6 +236,15 @@ impl Running {
     }
 }
 
+/// What screens may show, as far as the configuration says.
+fn content_settings(store: &config::Store) -> content::Settings {
+    let content = store.content.as_ref();
+    content::Settings {
+        keys: content.map(|content| content.keys.clone()).unwrap_or_default(),
+        max_bytes: content.map_or(0, |content| content.max_size),
+    }
+}
+
 /// Who may be recognised, as far as the configuration says.
 fn member_settings(store: &config::Store) -> members::Settings {
     members::Settings {
@@ -234,7 +252,15 @@ fn member_settings(store: &config::Store) -> members::Settings {
         key_file: store.members_key_file(),
         models_dir: store.gateway.models_dir.clone(),
         at_most: store.members.as_ref().map_or(0, |members| members.at_most),
+        stations: enrolling(store),
     }
+}
+
+/// The stations with a camera and a scanner.
+fn enrolling(store: &config::Store) -> BTreeMap<StationId, DeviceId> {
+    let with_camera = store.stations.iter().filter(|station| station.roles.contains_key(&config::Role::Camera));
+    let at = |station: &config::Station| Some((station.id.clone(), station.roles.get(&config::Role::Scanner)?.clone()));
+    with_camera.filter_map(at).collect()
 }
 
 /// The redeem stations, each at its scanner.

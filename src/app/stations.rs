@@ -9,7 +9,9 @@ use super::fleet::House;
 use super::trial::Plan;
 use super::{Ended, tell_stuck, told};
 use crate::config::{Flow as Kind, Role, Station};
-use crate::flow::{Flow, LedgerSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings};
+use crate::flow::{
+    Flow, LedgerSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings, ShelfFlow, ShelfSettings,
+};
 use crate::router::{Flows, Payments, Seams, Shelf};
 use crate::supervise::{Circle, Ending};
 use crate::types::{Currency, DeviceId, Payment};
@@ -73,11 +75,16 @@ impl Stations {
     }
 }
 
-/// The flows of these stations. Those of coupons, screens and doors are not built.
+/// The flows of these stations. Those of coupons have a runner of their own; those of mirrors and doors are not built.
 pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)]) -> Vec<Box<dyn Flow>> {
     let mut flows: Vec<Box<dyn Flow>> = Vec::new();
     for station in stations {
         let role = |role| station.roles.get(&role).cloned();
+        if let (Kind::Shelf, Some(screen)) = (station.flow, role(Role::Screen)) {
+            let (sensor, scanner) = (role(Role::Sensor), role(Role::Scanner));
+            let settings = ShelfSettings { station: station.id.clone(), screen, sensor, scanner };
+            flows.push(Box::new(ShelfFlow::new(settings)));
+        }
         match (station.flow, role(Role::Machine), role(Role::Scanner)) {
             (Kind::Sale, Some(machine), scanner) => {
                 let currency = currency_of(machines, &machine);

@@ -17,6 +17,7 @@ mod bench;
 mod bundle;
 mod cameras;
 mod check;
+mod content;
 mod coupon;
 #[cfg(feature = "sim")]
 mod demo;
@@ -84,6 +85,9 @@ enum Command {
     /// Keys, coupons and pick-up codes: make, sign, verify.
     #[command(after_help = "Example: smartstore coupon key --issuer brand.example --kid 2026-11 -o issuer.jwk")]
     Coupon(coupon::Args),
+    /// What screens show: make a key, check, collect and sign it.
+    #[command(after_help = "Example: smartstore content pack autumn --key content.jwk -o www/autumn")]
+    Content(content::Args),
     /// What the face networks see in pictures.
     #[cfg(feature = "onnx")]
     #[command(after_help = "Example: smartstore face detect photo.jpg --json")]
@@ -132,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Journal(args) => journal::run(&args),
         Command::Sale(args) => sale::run(&args),
         Command::User(args) => user::run(&args),
+        Command::Content(args) => content::run(&args),
         Command::Coupon(args) => coupon::run(&args),
         #[cfg(feature = "onnx")]
         Command::Face(args) => face::run(&args),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::store::{Cloud, ConfiguredDevice, Console, MEMBERS_KEY_FILE, Station, StationSettings, Store};
 use crate::types::units;
+use crate::wire::coupon::base64url_encode;
 
 /// A table of texts.
 type Keys = BTreeMap<&'static str, String>;
@@ -20,6 +21,8 @@ struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     console: Option<Keys>,
     journal: Journal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content>,
     #[serde(skip_serializing_if = "Option::is_none")]
     members: Option<Members>,
     codes: Keys,
@@ -45,6 +48,12 @@ struct Gateway {
 struct Journal {
     max_size: String,
     keep_confirmed: String,
+}
+
+#[derive(Serialize)]
+struct Content {
+    max_size: String,
+    keys: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -88,6 +97,7 @@ impl Store {
                 max_size: units::format_size(self.journal.max_size),
                 keep_confirmed: units::format_duration(self.journal.keep_confirmed),
             },
+            content: self.content.as_ref().map(content),
             members: self
                 .members
                 .as_ref()
@@ -97,6 +107,11 @@ impl Store {
             station: stations(self),
         })
     }
+}
+
+fn content(content: &super::store::Content) -> Content {
+    let keys = content.keys.iter().map(|(name, key)| (name.to_string(), base64url_encode(key)));
+    Content { max_size: units::format_size(content.max_size), keys: keys.collect() }
 }
 
 fn path(path: &Path) -> String {

@@ -52,7 +52,8 @@ use profiles::Places;
 use report::{Checked, Report};
 
 /// What stands at the top of a configuration.
-const TOP: [&str; 9] = ["store", "gateway", "cloud", "console", "journal", "members", "codes", "device", "station"];
+const TOP: [&str; 10] =
+    ["store", "gateway", "cloud", "console", "journal", "content", "members", "codes", "device", "station"];
 
 /// A configuration that can be used.
 #[derive(Debug)]
@@ -141,6 +142,7 @@ fn check<'a>(
     let cloud = optional(&mut document, "cloud", checked).map(|(raw, _)| sections::cloud(&raw, checked));
     let console = optional(&mut document, "console", checked).map(|(raw, at)| sections::console(&raw, &at, checked));
     let journal = optional(&mut document, "journal", checked).map(|(raw, _)| sections::journal(&raw, checked));
+    let content = optional(&mut document, "content", checked).map(|(raw, _)| sections::content(&raw, checked));
     let members = optional(&mut document, "members", checked);
     let members = members.map(|(raw, at)| sections::members(&raw, &at, checked));
     let codes = optional(&mut document, "codes", checked).map(|(raw, _)| sections::codes(&raw, checked));
@@ -163,6 +165,7 @@ fn check<'a>(
         cloud: cloud.flatten(),
         console: console.flatten(),
         journal: journal.unwrap_or_default(),
+        content,
         members,
         codes,
         devices,

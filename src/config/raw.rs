@@ -4,6 +4,8 @@
 //! Every field is an `Option`, also where the schema says `required`: a missing key is found by the section, and the
 //! rest of the table is still checked in the same run.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -26,6 +28,8 @@ pub(super) struct RawStore {
     console: Option<RawConsole>,
     /// Bounds of the journal.
     journal: Option<RawJournal>,
+    /// What screens may show, and who may sign it.
+    content: Option<RawContent>,
     /// Who may be recognised.
     members: Option<RawMembers>,
     /// The chain's own code grammars.
@@ -132,6 +136,19 @@ pub(super) struct RawJournal {
     /// How long events stay after the cloud has confirmed them, with its unit: "7d". Default: "3d".
     #[schemars(with = "Option<String>")]
     pub(super) keep_confirmed: Text,
+}
+
+/// What the screens show. Without this section they show nothing that is sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawContent {
+    /// Who may sign content: Ed25519 public keys by name, 32 bytes in Base64url without padding, as `smartstore content
+    /// key` prints them.
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
+    pub(super) keys: Option<BTreeMap<String, Spanned<String>>>,
+    /// Largest size of all files of one content, with its unit. Default: "4GiB".
+    #[schemars(with = "Option<String>")]
+    pub(super) max_size: Text,
 }
 
 /// Members who consent may be enrolled, and recognised by cameras whose settings say so. Without this section nobody

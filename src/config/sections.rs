@@ -1,5 +1,6 @@
-//! The meaning of `[store]`, `[gateway]`, `[cloud]`, `[console]`, `[journal]` and `[codes]`.
+//! The meaning of every section but devices and stations.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
@@ -12,12 +13,15 @@ use regex::{Regex, RegexBuilder};
 use toml::Spanned;
 
 use super::limits;
-use super::raw::{RawCloud, RawCodes, RawConsole, RawGateway, RawJournal, RawMembers, RawStoreTable, Text};
+use super::raw::{RawCloud, RawCodes, RawConsole, RawContent, RawGateway, RawJournal, RawMembers, RawStoreTable, Text};
 use super::report::Checked;
-use super::store::{self, Cloud, Console, Gateway, Journal, Members, TlsIdentity, Trust};
+use super::store::{self, Cloud, Console, Content, Gateway, Journal, Members, TlsIdentity, Trust};
 use crate::sense::vision::card::{Card, Role, built_in};
 use crate::transport::TlsServer;
-use crate::types::{BrokerAddress, CodeGrammars, Encoding, GatewayId, Span, StoreId, User, UserRole, nearest, units};
+use crate::types::{
+    BrokerAddress, CodeGrammars, Encoding, GatewayId, KeyId, Span, StoreId, User, UserRole, nearest, units,
+};
+use crate::wire::coupon::base64url_decode;
 
 pub(super) const NAME_HELP: &str = "1 to 32 of a-z, 0-9 and -, such as \"hz-wulin-001\"";
 
@@ -254,6 +258,30 @@ pub(super) fn journal(raw: &RawJournal, checked: &mut Checked<'_>) -> Journal {
         max_size: max_size.unwrap_or(default.max_size),
         keep_confirmed: keep_confirmed.unwrap_or(default.keep_confirmed),
     }
+}
+
+/// `[content]`.
+pub(super) fn content(raw: &RawContent, checked: &mut Checked<'_>) -> Content {
+    let size = |text: &str| units::parse_size(text).map_err(|error| error.to_string());
+    let max_size = checked.parse("max_size", raw.max_size.as_ref(), units::SIZE_HELP, size);
+    let mut keys = BTreeMap::new();
+    for (name, text) in raw.keys.iter().flatten() {
+        let help = "32 bytes in Base64url, as `smartstore content key` prints them";
+        let key = checked.parse(name, Some(text), help, public_key);
+        match (KeyId::new(name), key) {
+            (Ok(name), Some(key)) => drop(keys.insert(name, key)),
+            (Ok(_), None) => {}
+            (Err(error), _) => {
+                let help = "a key's name is 1 to 64 visible ASCII characters";
+                checked.error(text.span(), "invalid-value", format!("a key's name {error}"), help);
+            }
+        }
+    }
+    Content { keys, max_size: max_size.unwrap_or(store::CONTENT_MAX_SIZE) }
+}
+
+fn public_key(text: &str) -> Result<[u8; 32], &'static str> {
+    base64url_decode(text).and_then(|key| key.try_into().ok()).ok_or("is no public key")
 }
 
 /// `[members]`. A list for which the network is not good enough is refused.

@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 
 use crate::device::Device;
 use crate::types::{
-    BrokerAddress, CodeGrammars, DeviceId, Encoding, Endpoint, GatewayId, Minor, Slot, StationId, StoreId, Timestamp,
+    BrokerAddress, CodeGrammars, DeviceId, Encoding, Endpoint, GatewayId, KeyId, Minor, Slot, StationId, StoreId,
+    Timestamp,
 };
 
 /// Where the console listens when `[console]` does not say.
@@ -34,6 +35,9 @@ pub const DATA_DIR: &str = "data";
 /// Where the networks are when `[gateway]` does not say, in its `data_dir`.
 pub const MODELS_DIR: &str = "models";
 
+/// Largest size of all files of one content when `[content]` does not say, in bytes.
+pub(super) const CONTENT_MAX_SIZE: u64 = 4 << 30;
+
 /// Members who may be enrolled when `[members]` does not say.
 pub const MEMBERS_AT_MOST: usize = 30;
 /// Where the key of their templates is when `[members]` does not say, in `data_dir`.
@@ -54,6 +58,8 @@ pub struct Store {
     pub console: Option<Console>,
     /// Bounds of the journal.
     pub journal: Journal,
+    /// What screens may show; `None`: nothing that is sent.
+    pub content: Option<Content>,
     /// Members may be recognised; `None`: nobody is enrolled, nobody is recognised.
     pub members: Option<Members>,
     /// The chain's own code grammars.
@@ -145,6 +151,15 @@ pub struct Journal {
     pub max_size: u64,
     /// How long confirmed events stay for local readers.
     pub keep_confirmed: Duration,
+}
+
+/// `[content]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Who may sign it: Ed25519 public keys by name.
+    pub keys: BTreeMap<KeyId, [u8; 32]>,
+    /// Largest size of all files of one content, in bytes.
+    pub max_size: u64,
 }
 
 /// `[members]`.
@@ -246,7 +261,7 @@ impl Flow {
             Self::Sampling | Self::Redeem => &[Role::Screen],
             Self::Mirror => &[Role::Scanner],
             Self::Shelf => &[Role::Sensor, Role::Scanner],
-            Self::Door => &[Role::Camera, Role::Probe, Role::Counter],
+            Self::Door => &[Role::Camera, Role::Probe, Role::Counter, Role::Scanner],
         }
     }
 

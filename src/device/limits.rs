@@ -20,6 +20,8 @@ pub const ATTACH_INTERVAL: Duration = Duration::from_millis(200);
 /// Mistakes of form (wrong types, values that cannot be, unknown keys of inner tables) looked for in one table of a
 /// configuration or profile.
 pub const SECTION_ROUNDS: usize = 64;
+/// Ids of plays and actions of screens that are known to have been let in.
+pub const ONCE: usize = 50_000;
 /// How long a scanned payment code may lie in RAM.
 pub const VAULT: Duration = Duration::from_secs(60);
 /// Payment codes in RAM at once; the oldest goes first.

@@ -6,9 +6,10 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Commons, DriverError, Members, Vault, limits};
+use super::{Commons, DriverError, Members, Once, Vault, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
+use crate::transport::Seats;
 use crate::types::{
     Action, Assigned, Body, Cause, Class, CodeKind, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason,
     SaleId, StationId, Step, Tally,
@@ -33,6 +34,10 @@ pub struct Port {
     pub vault: Vault,
     /// Members who consented, for cameras.
     pub members: Members,
+    /// Where the pages of screens sit.
+    pub seats: Seats,
+    /// What was let in once.
+    pub once: Once,
     /// What devices of its kind share.
     pub commons: Commons,
     /// The station that the device belongs to as its camera.
@@ -78,7 +83,8 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
     let (storing, stored) = watch::channel(0);
     let (behind, left) = (VecDeque::new(), VecDeque::new());
     let (taken, vault, said) = (BTreeMap::new(), Vault::default(), 0);
-    let (members, commons, station) = (Members::default(), Commons::default(), None);
+    let (members, seats, once, station) = (Members::default(), Seats::default(), Once::default(), None);
+    let commons = Commons::default();
     let port = Port {
         observe,
         behind,
@@ -89,6 +95,8 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
         left,
         vault,
         members,
+        seats,
+        once,
         commons,
         station,
         scope,
@@ -182,6 +190,11 @@ impl Port {
     /// A number for [`Storing::reached`]: all that was said so far.
     pub(super) fn said(&self) -> u64 {
         self.said
+    }
+
+    /// Waits until all that was said is on disk. For ever, when nobody stores it any more. Cancel-safe.
+    pub async fn all_stored(&self) {
+        self.storing().reached(self.said()).await;
     }
 
     /// What the journal has.

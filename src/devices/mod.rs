@@ -6,6 +6,10 @@ pub(crate) mod camera;
 mod footfall;
 #[cfg(feature = "device-scanner")]
 mod scanner;
+#[cfg(feature = "device-screen")]
+mod screen;
+#[cfg(feature = "device-sensor")]
+mod sensor;
 #[cfg(feature = "device-vending")]
 mod vending;
 
@@ -31,6 +35,12 @@ pub static CATALOGUE: &[&dyn DeviceKind] = &[
     &scanner::SERIAL,
     #[cfg(feature = "device-scanner")]
     &scanner::HID,
+    #[cfg(feature = "device-screen")]
+    &screen::PAGE,
+    #[cfg(feature = "device-sensor")]
+    &sensor::HTTP,
+    #[cfg(feature = "device-sensor")]
+    &sensor::SERIAL,
     #[cfg(feature = "device-vending")]
     &vending::VMC,
     #[cfg(feature = "device-vending")]

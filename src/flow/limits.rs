@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// A scan that is older is not answered any more: the shopper has gone.
 pub const STALE: Duration = Duration::from_secs(15);
+/// How long a screen may take to show what was lifted.
+pub const SHOW: Duration = Duration::from_secs(10);
 /// How long a selection at the machine counts.
 pub const SELECTION: Duration = Duration::from_secs(60);
 /// How long the money may take to be promised.

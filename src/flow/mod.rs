@@ -10,6 +10,7 @@
 //! back |
 //! | [`SaleFlow`] | station `sale` | the first half: who wants what, and whether the money is promised |
 //! | [`SamplingFlow`] | station `sampling` | one free sample per member and campaign |
+//! | [`ShelfFlow`] | station `shelf` | what is lifted or scanned is shown |
 //! | [`redeem::Redeem`] | station `redeem` | a coupon, once; asked and answered, with a runner of its own |
 //!
 //! What is absent: no clock (time is an argument), no disk, no driver, no broker, no
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod redeem;
 mod sale;
 mod sampling;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,7 @@ pub use lane::{Lane, closed_by};
 pub use ledger::{Ledger, LedgerSettings, turned_down};
 pub use sale::{SaleFlow, SaleSettings};
 pub use sampling::{SamplingFlow, SamplingSettings};
+pub use shelf::{ShelfFlow, ShelfSettings};
 
 use crate::types::{
     Body, Cause, Command, CommandId, Condition, Currency, DeviceId, Draft, Ended, Event, EventId, Minor, Observation,

@@ -1,6 +1,6 @@
 //! The schema, by forward-only numbered migrations. `user_version` in the file's header says which it has.
 //!
-//! To add one: put `migrations/0005_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
+//! To add one: put `migrations/0006_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
 //! before under `tests/corpus/journal/`, and extend `tests/journal_migrations.rs`, which opens every golden file.
 
 use std::sync::Arc;
@@ -16,6 +16,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0002_words.sql"),
     include_str!("migrations/0003_footfall.sql"),
     include_str!("migrations/0004_faces.sql"),
+    include_str!("migrations/0005_screens.sql"),
 ];
 
 /// The schema that this version writes.
@@ -124,10 +125,11 @@ mod tests {
             ALL[1],
             ALL[2],
             ALL[3],
+            ALL[4],
             "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)",
         ];
         let failed = run_all(&mut conn, &broken).unwrap_err();
-        assert!(matches!(failed, JournalError::Migrate { to: 5, .. }), "{failed:?}");
+        assert!(matches!(failed, JournalError::Migrate { to: 6, .. }), "{failed:?}");
         assert_eq!((version(&conn).unwrap(), tables(&conn)), (LATEST, before));
     }
 }

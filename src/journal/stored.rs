@@ -13,6 +13,7 @@ mod action;
 mod coupon;
 mod face;
 mod footfall;
+mod screen;
 mod vending;
 
 use std::borrow::Cow;
@@ -106,6 +107,10 @@ enum StoredBody<'a> {
     FaceWindow(face::WindowForm),
     #[serde(rename = "member")]
     FaceMember(face::MemberForm),
+    #[serde(rename = "play")]
+    ScreenPlay(screen::PlayForm),
+    #[serde(rename = "action")]
+    ScreenAction(screen::ActionForm),
     #[serde(rename = "coupon")]
     Coupon(coupon::CouponForm),
     #[serde(rename = "opened")]
@@ -188,6 +193,8 @@ impl<'a> StoredBody<'a> {
             Observation::FaceVisit(visit) => Self::FaceVisit((&**visit).into()),
             Observation::FaceWindow(window) => Self::FaceWindow((&**window).into()),
             Observation::FaceMember(seen) => Self::FaceMember(seen.into()),
+            Observation::ScreenPlay(play) => Self::ScreenPlay((&**play).into()),
+            Observation::ScreenAction(action) => Self::ScreenAction((&**action).into()),
         }
     }
 
@@ -239,6 +246,8 @@ impl<'a> StoredBody<'a> {
             Self::FaceVisit(form) => Body::Observed(Observation::FaceVisit(Box::new(form.read()?))),
             Self::FaceWindow(form) => Body::Observed(Observation::FaceWindow(Box::new(form.read()))),
             Self::FaceMember(form) => Body::Observed(Observation::FaceMember(form.read()?)),
+            Self::ScreenPlay(form) => Body::Observed(Observation::ScreenPlay(Box::new(form.read()?))),
+            Self::ScreenAction(form) => Body::Observed(Observation::ScreenAction(Box::new(form.read()?))),
             Self::Coupon(form) => Body::Noticed(Notice::Coupon(form.read()?)),
             Self::Opened { e, p, l, r } => Body::Noticed(Notice::Opened {
                 epoch: Epoch(Uuid::parse_str(&e).ok()?),

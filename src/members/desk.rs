@@ -14,17 +14,18 @@ use super::blind::Blind;
 use super::eyes::template;
 use super::record::{self, Consent};
 use super::seal::Seal;
+use super::waiting::{Waiting, WaitingList};
 use super::{SealError, Settings};
 use crate::clock::Clock;
-use crate::device::Roster;
+use crate::device::{Captures, Roster};
 use crate::journal::{Change, Effects, Journal, JournalError};
 use crate::sense::vision::Embedding;
 use crate::sense::vision::card::{Role, built_in};
 use crate::sense::vision::gallery::{Gallery, MatchSettings};
 use crate::transport::{FetchError, fetch};
 use crate::types::{
-    Action, Assigned, Body, Cause, Chain, CommandId, Draft, Ended, Enrolment, MemberKey, Observation, Outcome, Reason,
-    wipe,
+    Action, Assigned, Body, Cause, Chain, CommandId, Draft, Ended, Enrolment, ImageSource, Likeness, MemberKey,
+    Observation, Outcome, Reason, wipe,
 };
 
 /// Whose state in the journal the sealed templates are.
@@ -33,6 +34,8 @@ const OWNER: &str = "members";
 const PICTURE_BYTES: usize = 16 << 20;
 /// Until a picture must be there.
 const PICTURE_WITHIN: Duration = Duration::from_secs(30);
+/// Until a station's camera must have seen the member who has scanned.
+const SEEN_WITHIN: Duration = Duration::from_secs(20);
 /// How often the ends of consents and the clock are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// Between two tries to store what could not be stored.
@@ -44,6 +47,9 @@ pub struct Desk {
     clock: Clock,
     settings: watch::Receiver<Settings>,
     newest: watch::Sender<Arc<Roster>>,
+    captures: Captures,
+    /// Who is to scan their code and look at a camera.
+    waiting: WaitingList,
     /// `None`: the journal or the key cannot be read; tried again.
     book: Option<Book>,
     /// Whether the list that was given out is the one of nobody, because the clock may be wrong.
@@ -95,8 +101,21 @@ impl Desk {
         clock: Clock,
         settings: watch::Receiver<Settings>,
         newest: watch::Sender<Arc<Roster>>,
+        captures: Captures,
     ) -> Self {
-        Self { journal, clock, settings, newest, book: None, withheld: false, log_full: false, late: Vec::new() }
+        let waiting = WaitingList::new(journal.head());
+        Self {
+            journal,
+            clock,
+            settings,
+            newest,
+            captures,
+            waiting,
+            book: None,
+            withheld: false,
+            log_full: false,
+            late: Vec::new(),
+        }
     }
 
     /// Serves until `stop`. What one command wants may take half a minute; the others wait.
@@ -120,6 +139,10 @@ impl Desk {
                         done = self.act(assigned) => done?,
                     },
                     None => return Ok(()),
+                },
+                () = self.waiting.news() => tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    done = self.enrol_who_scanned() => done?,
                 },
                 () = tokio::time::sleep(LOOK_AGAIN) => self.look().await?,
             }
@@ -182,6 +205,9 @@ impl Desk {
             return self.open_book().await;
         }
         self.end_consents().await?;
+        for late in self.waiting.over(self.clock.now()) {
+            self.store_end(&late.command, Ended::Expired).await?;
+        }
         if self.withheld == self.clock.wall().1 {
             self.publish();
         }
@@ -227,34 +253,90 @@ impl Desk {
 
     /// Carries a command out. A journal that cannot store it for the moment is waited for.
     async fn act(&mut self, assigned: Assigned) -> Result<(), JournalError> {
-        let Assigned { command, action, .. } = assigned;
+        let Assigned { command, action, deadline } = assigned;
         loop {
             let done = match &action {
-                Action::MemberEnrol(enrolment) => self.enrol(&command, enrolment).await,
+                Action::MemberEnrol(enrolment) => match &enrolment.likeness {
+                    Likeness::Image(image) => self.enrol_by_picture(&command, enrolment, image).await,
+                    Likeness::Station(_) => {
+                        self.expect(Waiting { command: command.clone(), enrolment: (**enrolment).clone(), deadline })
+                    }
+                },
                 Action::MemberForget { member } => self.forget(&command, member).await,
                 _ => Err(No::Refused("unsupported-action")),
             };
-            let ended = match done {
-                Ok(()) => return Ok(()),
-                Err(No::Refused(why)) => Ok(Ended::Refused(Reason::new(why))),
-                Err(No::Failed(why)) => Ok(Ended::Failed(Reason::new(why))),
-                Err(No::Journal(error)) => Err(error),
-            };
-            let stored = match ended {
-                Ok(ended) => self.journal.append(vec![self.end(&command, ended)]).await,
-                Err(error) => Err(error),
-            };
-            match stored {
-                Ok(_) => return Ok(()),
-                Err(error) => open_journal(error)?,
+            if self.settle_end(&command, done).await? {
+                return Ok(());
             }
             tokio::time::sleep(TRY_AGAIN).await;
             self.open_book().await?;
         }
     }
 
-    async fn enrol(&mut self, command: &CommandId, enrolment: &Enrolment) -> Result<(), No> {
-        let template = self.template_of(enrolment).await?;
+    /// Stores how a command ended, unless it has been; whether that is on disk.
+    async fn settle_end(&mut self, command: &CommandId, done: Result<(), No>) -> Result<bool, JournalError> {
+        let ended = match done {
+            Ok(()) => return Ok(true),
+            Err(No::Refused(why)) => Ended::Refused(Reason::new(why)),
+            Err(No::Failed(why)) => Ended::Failed(Reason::new(why)),
+            Err(No::Journal(error)) => return open_journal(error).map(|()| false),
+        };
+        self.store_end(command, ended).await
+    }
+
+    async fn store_end(&mut self, command: &CommandId, ended: Ended) -> Result<bool, JournalError> {
+        match self.journal.append(vec![self.end(command, ended)]).await {
+            Ok(_) => Ok(true),
+            Err(error) => open_journal(error).map(|()| false),
+        }
+    }
+
+    /// Somebody is to be enrolled when they have scanned their code.
+    fn expect(&mut self, waiting: Waiting) -> Result<(), No> {
+        self.may_enrol(&waiting.enrolment)?;
+        let stations = &self.settings.borrow().stations;
+        if !stations.keys().any(|station| waiting.is_at(station)) {
+            return Err(No::Refused("no-such-station"));
+        }
+        if self.waiting.add(waiting) { Ok(()) } else { Err(No::Refused("too-many-waiting")) }
+    }
+
+    /// Whoever has scanned their code at the station where they are expected is looked at by its camera.
+    async fn enrol_who_scanned(&mut self) -> Result<(), JournalError> {
+        let stations = self.settings.borrow().stations.clone();
+        let scanned = match self.waiting.scanned(&self.journal, &stations).await {
+            Ok(scanned) => scanned,
+            Err(error) => return open_journal(error),
+        };
+        for command in scanned {
+            let Some(waiting) = self.waiting.find(&command).cloned() else { continue };
+            let Likeness::Station(station) = &waiting.enrolment.likeness else { continue };
+            let likeness = tokio::time::timeout(SEEN_WITHIN, self.captures.ask(station)).await;
+            // Nobody was seen well, or several were: they may scan again.
+            let Ok(Ok(likeness)) = likeness else { continue };
+            let done = match self.may_enrol(&waiting.enrolment) {
+                Ok(()) => self.enrol(&command, &waiting.enrolment, likeness).await,
+                Err(no) => Err(no),
+            };
+            if self.settle_end(&command, done).await? {
+                self.waiting.remove(&command);
+            }
+        }
+        Ok(())
+    }
+
+    async fn enrol_by_picture(
+        &mut self,
+        command: &CommandId,
+        enrolment: &Enrolment,
+        image: &ImageSource,
+    ) -> Result<(), No> {
+        self.may_enrol(enrolment)?;
+        let template = self.template_of(image).await?;
+        self.enrol(command, enrolment, template).await
+    }
+
+    async fn enrol(&mut self, command: &CommandId, enrolment: &Enrolment, template: Embedding) -> Result<(), No> {
         let Enrolment { member, consent, purpose, expires, .. } = enrolment.clone();
         let name = self.clock.random_uuid().to_string();
         let book = self.book.as_mut().ok_or(No::Failed("no-key"))?;
@@ -265,8 +347,8 @@ impl Desk {
         Ok(self.settle().await?)
     }
 
-    /// Everything that can be refused is refused before anything is fetched.
-    async fn template_of(&self, enrolment: &Enrolment) -> Result<Embedding, No> {
+    /// Everything that can be refused is refused before anything is fetched or looked at.
+    fn may_enrol(&self, enrolment: &Enrolment) -> Result<(), No> {
         let book = self.book.as_ref().ok_or(No::Failed("no-key"))?;
         if !book.settings.enabled {
             return Err(No::Refused("recognition-off"));
@@ -278,13 +360,16 @@ impl Desk {
         if !known && book.members.len() >= book.settings.at_most {
             return Err(No::Refused("gallery-full"));
         }
-        let mut picture =
-            fetch(&enrolment.image.url, PICTURE_BYTES, PICTURE_WITHIN).await.map_err(|error| unreached(&error))?;
-        if digest(&SHA256, &picture).as_ref() != enrolment.image.sha256 {
+        Ok(())
+    }
+
+    async fn template_of(&self, image: &ImageSource) -> Result<Embedding, No> {
+        let mut picture = fetch(&image.url, PICTURE_BYTES, PICTURE_WITHIN).await.map_err(|error| unreached(&error))?;
+        if digest(&SHA256, &picture).as_ref() != image.sha256 {
             wipe(&mut picture);
             return Err(No::Refused("picture-digest"));
         }
-        let models_dir = book.settings.models_dir.clone();
+        let models_dir = self.settings.borrow().models_dir.clone();
         let looked = tokio::task::spawn_blocking(move || template(picture, &models_dir)).await;
         looked.map_err(|_| No::Failed("model-failed"))?.map_err(|blind| refused(&blind))
     }
@@ -292,6 +377,9 @@ impl Desk {
     /// Whoever is not known is forgotten all the same: their name may stand in an event. Nobody can tell whose the
     /// records are that no key opens: they go, too.
     async fn forget(&mut self, command: &CommandId, member: &MemberKey) -> Result<(), No> {
+        for waiting in self.waiting.of(member) {
+            self.store_end(&waiting.command, Ended::Refused(Reason::new("forgotten"))).await?;
+        }
         let book = self.book.as_mut().ok_or(No::Failed("no-key"))?;
         let mut state = book.without(|consent| consent.member == *member)?;
         state.extend(std::mem::take(&mut book.lost).into_iter().map(removed));

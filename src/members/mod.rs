@@ -1,7 +1,8 @@
 //! Members who consented to be recognised: enrolling them, forgetting them, and the end of each consent.
 //!
 //! ```text
-//! member.enrol ─▶ fetch into RAM ─▶ one face? good enough? ─▶ template ─▶ sealed ─▶ journal, with the command's end
+//! member.enrol ─▶ fetch into RAM ──────────────────────────▶ one face? good enough? ─▶ template ─▶ sealed ─▶ journal,
+//!              └▶ their scan ─▶ the station's camera looks ─┘                                  with the command's end
 //! member.forget, or a consent that ends ─▶ out of the list at once ─▶ out of the journal ─▶ everybody else sealed anew
 //! ```
 //!
@@ -15,7 +16,8 @@
 //! while the clock may be wrong, because nobody knows then whether their consent has ended; a picture is in RAM for as
 //! long as it is looked at, and is overwritten.
 //!
-//! Limits: a picture of 16 MiB, fetched within 30 s; as many members as `[members] at_most` says.
+//! Limits: a picture of 16 MiB, fetched within 30 s; 64 members who are expected at stations, each seen by the camera
+//! within 20 s of their scan, or they scan again; as many members as `[members] at_most` says.
 
 mod blind;
 mod desk;
@@ -23,11 +25,15 @@ mod desk;
 mod eyes;
 mod record;
 mod seal;
+mod waiting;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use desk::Desk;
 pub use seal::SealError;
+
+use crate::types::{DeviceId, StationId};
 
 /// `[members]`, as the desk needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,4 +46,6 @@ pub struct Settings {
     pub models_dir: PathBuf,
     /// Members, at most.
     pub at_most: usize,
+    /// Stations where somebody can be enrolled: each has a camera and this scanner.
+    pub stations: BTreeMap<StationId, DeviceId>,
 }

@@ -9,4 +9,6 @@ mod dice;
 pub mod probe;
 pub mod pty;
 pub mod scanner;
+pub mod screen;
 pub mod vmc;
+pub mod web;

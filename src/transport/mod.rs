@@ -9,16 +9,20 @@
 
 #[cfg(feature = "device-camera")]
 mod body;
+pub mod browser;
 mod descriptor;
+mod download;
 mod evdev;
 mod http;
 mod interface;
 mod memory;
 mod network_file;
 mod packet;
+mod post;
 mod radio;
 #[cfg(feature = "device-camera")]
 mod rtsp;
+mod seat;
 mod tap;
 mod tls;
 mod tty;
@@ -28,15 +32,18 @@ mod wait;
 #[cfg(feature = "device-camera")]
 pub use body::{HttpBody, Login, http_body};
 pub use descriptor::Line;
+pub use download::{DownloadError, Downloads};
 pub use evdev::{Keyboard, keyboards, open_keyboard};
 pub use http::{FetchError, failed, fetch, http_client};
 pub use interface::MonitorLink;
 pub use memory::keep_freed_memory;
 pub use network_file::{NetworkFileError, network_file, read_network};
 pub use packet::Monitor;
+pub use post::{Stream, Web};
 pub use radio::{Wireless, monitor_channels, wireless};
 #[cfg(feature = "device-camera")]
 pub use rtsp::{AccessUnit, RtspStream, rtsp_stream};
+pub use seat::{Chair, Facts, Follower, PostKind, Posted, Reply, Seat, Seats, Told};
 pub use tap::Tap;
 pub use tls::{TlsFilesError, TlsServer};
 pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, open_tty_here, ttys};

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{CommandId, CouponKeys, DeviceId, Enrolment, MemberKey, Order, SaleId, Slot, Timestamp};
+use super::{
+    CommandId, ContentSource, CouponKeys, DeviceId, Enrolment, MemberKey, Order, SaleId, ScreenOverride, Show, Slot,
+    Timestamp,
+};
 
 /// A short machine-readable reason: `[a-z0-9-]{1,64}`, such as `unknown-device`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +108,12 @@ pub enum Action {
         /// Who.
         member: MemberKey,
     },
+    /// Show something on a screen. Done when its page has painted it.
+    Show(Show),
+    /// Get new content, and show it once all of it is here.
+    ContentPut(ContentSource),
+    /// Say something on every screen before everything else, or call it off.
+    ScreenOverride(ScreenOverride),
     /// What the payment side says of a sale.
     Answer(PaymentAnswer),
     /// A person has looked and says what became of a sale that nobody else could know of.
@@ -230,6 +239,9 @@ actions! {
     CouponKeys = "coupon.keys", Gateway, idempotent: true, offered: true;
     MemberEnrol = "member.enrol", Gateway, idempotent: true, offered: true;
     MemberForget = "member.forget", Gateway, idempotent: true, offered: true;
+    Show = "show", Driver, idempotent: true, offered: true;
+    ContentPut = "content.put", Gateway, idempotent: true, offered: true;
+    ScreenOverride = "screen.override", Gateway, idempotent: true, offered: true;
     SaleAuthorised = "sale.authorised", Flow, idempotent: true, offered: true;
     SaleQueried = "sale.queried", Flow, idempotent: true, offered: true;
     SaleCancelled = "sale.cancelled", Flow, idempotent: true, offered: true;
@@ -263,6 +275,9 @@ impl Action {
             Self::CouponKeys(_) => ActionKind::CouponKeys,
             Self::MemberEnrol(_) => ActionKind::MemberEnrol,
             Self::MemberForget { .. } => ActionKind::MemberForget,
+            Self::Show(_) => ActionKind::Show,
+            Self::ContentPut(_) => ActionKind::ContentPut,
+            Self::ScreenOverride(_) => ActionKind::ScreenOverride,
             Self::Answer(answer) => match answer.said {
                 Said::Authorised(_) => ActionKind::SaleAuthorised,
                 Said::Queried(_) => ActionKind::SaleQueried,

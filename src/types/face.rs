@@ -118,7 +118,7 @@ pub struct FaceMember {
     pub station: Option<StationId>,
 }
 
-/// A member's consent to be recognised, and a picture to know them by.
+/// A member's consent to be recognised, and what to know them by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enrolment {
     /// Who.
@@ -129,8 +129,17 @@ pub struct Enrolment {
     pub purpose: String,
     /// When it ends.
     pub expires: Timestamp,
-    /// Where their picture is.
-    pub image: ImageSource,
+    /// What they are to be known by.
+    pub likeness: Likeness,
+}
+
+/// What a member is to be known by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Likeness {
+    /// A picture that is fetched.
+    Image(ImageSource),
+    /// What this station's camera sees of them when they have scanned their code there.
+    Station(StationId),
 }
 
 /// Where a picture is, and which one.

@@ -115,6 +115,19 @@ text_id!(
     ZoneId, 32, "a-z, 0-9 and -", name_character
 );
 
+text_id!(
+    /// Something that a screen can show: an item of its content, or a scene: `[A-Za-z0-9._:-]{1,64}`.
+    SceneId, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
+);
+text_id!(
+    /// A product, by the chain's own number: `[A-Za-z0-9._:-]{1,64}`.
+    Sku, 64, "A-Z, a-z, 0-9 and . _ : -", command_character
+);
+text_id!(
+    /// A place on a shelf: `[A-Za-z0-9._:-]{1,16}`.
+    FacingId, 16, "A-Z, a-z, 0-9 and . _ : -", command_character
+);
+
 fn visible_character(c: char) -> bool {
     c.is_ascii_graphic()
 }

@@ -15,6 +15,7 @@ mod command;
 mod coupon;
 mod desired;
 mod diagnostic;
+mod digest;
 mod dwell;
 mod endpoint;
 mod entitlement;
@@ -28,6 +29,7 @@ mod money;
 mod observation;
 mod payment_code;
 mod sale;
+mod screen;
 mod tally;
 mod time;
 pub mod units;
@@ -47,22 +49,24 @@ pub use coupon::{
 };
 pub use desired::{ConfigError, ConfigReport, ConfigState, ConfigVersion, DesiredConfig};
 pub use diagnostic::{Diagnostic, Severity, Span, nearest};
+pub use digest::{Sha256, Sha256Error};
 pub use dwell::Dwell;
 pub use endpoint::{CameraUrl, Endpoint, EndpointError};
 pub use entitlement::SampleRuling;
 pub use event::{Body, Cause, Class, Draft, DropReason, Event, Notice, OpenReason};
-pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, SimilarityBand};
+pub use face::{DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, Likeness, SimilarityBand};
 pub use footfall::{FootfallBreakdown, FootfallCell, FootfallWindow, Tenths};
 pub use health::{Condition, HealthChange, Level};
 pub use id::{
-    BootId, CommandId, ConsentId, CouponId, DeviceId, Epoch, EventId, GatewayId, IssuerId, KeyId, MemberKey, NameError,
-    Row, SaleId, Seq, StationId, StoreId, ZoneId,
+    BootId, CommandId, ConsentId, CouponId, DeviceId, Epoch, EventId, FacingId, GatewayId, IssuerId, KeyId, MemberKey,
+    NameError, Row, SaleId, SceneId, Seq, Sku, StationId, StoreId, ZoneId,
 };
 pub use machine::{Cash, CashKind, Climate, LaneStatus, MachineStatus, PartState, Selection, Stock, StockSource};
 pub use money::{Currency, Minor};
 pub use observation::Observation;
 pub use payment_code::PaymentCode;
 pub use sale::{Order, Payment, SaleStep, Slot, Step};
+pub use screen::{ContentSource, PageKind, PlayResult, ScreenAction, ScreenOverride, ScreenPlay, Show, Verb};
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};
 pub use user::{PinHash, User, UserMistake, UserRole};

@@ -3,7 +3,7 @@
 
 use super::{
     Cash, Class, CodeScanned, FaceMember, FaceVisit, FaceWindow, FootfallWindow, MachineStatus, Outcome, SaleStep,
-    Selection, Stock,
+    ScreenAction, ScreenPlay, Selection, Stock,
 };
 
 /// What a driver says happened.
@@ -33,6 +33,10 @@ pub enum Observation {
     FaceWindow(Box<FaceWindow>),
     /// A member who consented is before a camera.
     FaceMember(FaceMember),
+    /// A screen has played an item.
+    ScreenPlay(Box<ScreenPlay>),
+    /// Somebody did something at a screen or a shelf.
+    ScreenAction(Box<ScreenAction>),
     /// An action that was asked of the device has ended.
     Ended(Outcome),
 }
@@ -41,7 +45,12 @@ impl Observation {
     /// The one dial: lane, commit group and retention follow from it.
     pub const fn class(&self) -> Class {
         match self {
-            Self::Code(_) | Self::Stock(_) | Self::Cash(_) | Self::FaceMember(_) => Class::Record,
+            Self::Code(_)
+            | Self::Stock(_)
+            | Self::Cash(_)
+            | Self::FaceMember(_)
+            | Self::ScreenPlay(_)
+            | Self::ScreenAction(_) => Class::Record,
             Self::Ended(_) | Self::Sale(_) => Class::Money,
             Self::Machine(_) | Self::Selection(_) | Self::Footfall(_) | Self::FaceVisit(_) | Self::FaceWindow(_) => {
                 Class::Telemetry

@@ -69,6 +69,11 @@ impl Shop {
         self.folder.path().join("store.toml")
     }
 
+    /// An address at its console.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.console)
+    }
+
     /// Where its journal is.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -194,9 +199,15 @@ impl Shop {
     }
 
     fn get_whole(&self, path: &str) -> Option<String> {
+        self.get_with(path, "")
+    }
+
+    /// The whole answer to a request with further headers, each with its line end.
+    pub(crate) fn get_with(&self, path: &str, headers: &str) -> Option<String> {
         let mut socket = TcpStream::connect(("127.0.0.1", self.console)).ok()?;
         socket.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.console);
+        let console = self.console;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{console}\r\n{headers}Connection: close\r\n\r\n");
         socket.write_all(request.as_bytes()).ok()?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer).ok()?;

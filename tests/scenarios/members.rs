@@ -290,6 +290,75 @@ fn a_camera_names_the_member_who_consented_and_nobody_else() {
     wait_until("nobody is named in any file", PATIENCE, || club.files_with(MEMBER.as_bytes()).is_empty());
 }
 
+/// The cloud names a station in the place of a picture. Nobody is enrolled by standing there; the member who scans
+/// their code is looked at and named from then on. Somebody else's code enrols nobody.
+#[test]
+fn a_member_scans_their_code_at_a_station_and_its_camera_learns_them() {
+    let (Some(models), Some(one)) = (models(), photograph("Abdullah_Gul_0013.jpg")) else { return };
+    let likeness = template(&models, &one);
+    let mut club = Club::open(&models, Vec::new());
+    let film = club.shop.data().join("../film");
+    std::fs::create_dir_all(&film).unwrap();
+    for number in 0..10 {
+        std::fs::write(film.join(format!("{number}.jpg")), &one).unwrap();
+    }
+    let place = format!(
+        "\n[[device]]\nid = \"camera-1\"\nprofile = \"camera/frames\"\nendpoint = \"frames:{}\"\n[device.settings]\n\
+         recognition = true\nrepeat = true\n\n[[station]]\nid = \"door-1\"\nflow = \"door\"\ncamera = \"camera-1\"\n\
+         scanner = \"scanner-1\"\n",
+        film.display()
+    );
+    let text = std::fs::read_to_string(club.shop.config()).unwrap();
+    std::fs::write(club.shop.config(), text + &place).unwrap();
+    club.shop.stop();
+    club.shop.start();
+    club.shop.wait_held();
+    let consent = json!({ "member": MEMBER, "consent": "consent-7", "purpose": "greeting" });
+    let at = |station: &str, expires: &str| {
+        let mut args = consent.clone();
+        (args["station"], args["expires"]) = (json!(station), json!(expires));
+        args
+    };
+    assert_eq!(club.ask("member.enrol", &at("till-9", FOREVER)), word("refused", "no-such-station"));
+    assert_eq!(club.ask("member.enrol", &at("door-1", "2026-01-01T00:00:00Z")), word("refused", "consent-expired"));
+    let command =
+        json!({ "id": "c-station", "action": "member.enrol", "args": at("door-1", FOREVER), "not_after": FOREVER });
+    let port = club.broker.port();
+    publish(port, COMMANDS, &command.to_string());
+    // An answer to the next command says that the one before has been taken up.
+    assert_eq!(club.ask("member.enrol", &at("till-9", FOREVER)), word("refused", "no-such-station"));
+    let ended = |club: &Club| {
+        club.subscriber.look(|got| {
+            let mut ends = got.of_type("command.ended.v1");
+            ends.find(|event| event["data"]["command"] == "c-station").map(|event| event["data"]["ended"].clone())
+        })
+    };
+    club.shop.line.write(b"M00099999\r");
+    club.subscriber.wait_for("M00099999", PATIENCE);
+    assert_eq!(ended(&club), None, "somebody else's code");
+    // What waits outlives a restart, because the command has not ended.
+    club.shop.kill();
+    club.shop.start();
+    club.shop.wait_held();
+    wait_until("the member is learned when they scan", PATIENCE, || {
+        club.shop.line.write(format!("{MEMBER}\r").as_bytes());
+        let until = Instant::now() + ASK_AGAIN;
+        while Instant::now() < until && ended(&club).is_none() {
+            std::thread::yield_now();
+        }
+        ended(&club).is_some()
+    });
+    assert_eq!(ended(&club), Some(json!("done")));
+    let is_named = |event: &Value| event["data"]["member"] == MEMBER && event["data"]["consent"] == "consent-7";
+    wait_until("the member is named", PATIENCE, || {
+        club.subscriber.look(|got| got.of_type("face.member.v1").any(is_named))
+    });
+    for at in (0..likeness.len() - 16).step_by(16) {
+        assert_eq!(club.files_with(&likeness[at..at + 16]), Vec::<String>::new(), "a piece of a likeness in the clear");
+    }
+    assert_eq!(club.files_with(&one[one.len() / 2..][..64]), Vec::<String>::new(), "a piece of a picture");
+}
+
 /// A picture without anybody, as a JPEG.
 fn nobody() -> Vec<u8> {
     let mut jpeg = Vec::new();

@@ -57,22 +57,22 @@ struct Jwk {
 }
 
 /// An issuer's private key. It has no `Debug`.
-pub(super) struct PrivateKey {
-    pub(super) issuer: IssuerId,
-    pub(super) id: KeyId,
+pub(in crate::cli) struct PrivateKey {
+    pub(in crate::cli) issuer: IssuerId,
+    pub(in crate::cli) id: KeyId,
     pair: Ed25519KeyPair,
 }
 
 impl PrivateKey {
     /// The Ed25519 signature.
-    pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+    pub(in crate::cli) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         let mut signature = [0; 64];
         signature.copy_from_slice(self.pair.sign(bytes).as_ref());
         signature
     }
 
     /// Reads it from a file that `coupon key` wrote.
-    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         Self::parse(&text).with_context(|| format!("{} is no key of `smartstore coupon key`", file.display()))
     }
@@ -87,10 +87,8 @@ impl PrivateKey {
     }
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let from = args.from.unwrap_or_else(|| Clock::system(Trust::Trusted).wall().0);
-    let until = args.until.unwrap_or_else(|| from.plus(YEAR));
-    anyhow::ensure!(until > from, "--until is not after --from");
+/// Makes a key pair; the public half.
+pub(in crate::cli) fn make_key(issuer: &IssuerId, kid: &KeyId, output: &Path) -> anyhow::Result<[u8; 32]> {
     let mut seed = [0; 32];
     SystemRandom::new().fill(&mut seed).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|error| anyhow::anyhow!("no key: {error}"))?;
@@ -98,18 +96,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let jwk = Jwk {
         kty: "OKP".to_owned(),
         crv: "Ed25519".to_owned(),
-        kid: args.kid.to_string(),
-        iss: args.issuer.to_string(),
+        kid: kid.to_string(),
+        iss: issuer.to_string(),
         x: base64url_encode(&ed25519),
         d: base64url_encode(&seed),
     };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&args.output);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(output);
     let written =
         file.as_mut().map_err(|error| std::io::Error::new(error.kind(), error.to_string())).and_then(|file| {
             file.write_all(serde_json::to_string_pretty(&jwk)?.as_bytes())?;
             file.write_all(b"\n")
         });
-    written.with_context(|| format!("cannot write {}", args.output.display()))?;
+    written.with_context(|| format!("cannot write {}", output.display()))?;
+    Ok(ed25519)
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let from = args.from.unwrap_or_else(|| Clock::system(Trust::Trusted).wall().0);
+    let until = args.until.unwrap_or_else(|| from.plus(YEAR));
+    anyhow::ensure!(until > from, "--until is not after --from");
+    let ed25519 = make_key(&args.issuer, &args.kid, &args.output)?;
     let key = IssuerKey { id: args.kid.clone(), ed25519, from, until };
     say!("{}", coupon_keys_json(&CouponKeys { issuer: args.issuer.clone(), keys: vec![key] }));
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! `smartstore coupon`: keys, coupons and pick-up codes, for trying them and for whoever issues them.
 
 mod issue;
-mod key;
+pub(in crate::cli) mod key;
 mod verify;
 
 use std::process::ExitCode;

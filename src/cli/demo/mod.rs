@@ -4,8 +4,10 @@
 //! and a broker on loopback. Every member whose code is scanned is given a sample. The story pulls the scanner's cable,
 //! disturbs its line and takes the broker away for a while. At the end three counts must agree: codes the scanner sent
 //! (its own count of complete ones), codes in the journal, and codes that arrived at the broker; and two more: products
-//! that fell in the machine, and products that the journal knows of.
+//! that fell in the machine, and products that the journal knows of. Beside it two screens play signed content, and
+//! somebody lifts things off a shelf.
 
+mod screens;
 mod script;
 mod tally;
 
@@ -28,8 +30,10 @@ use crate::observe::{LogFormat, init_logging};
 use crate::sim::broker::{Broker, Limits};
 use crate::sim::pty::{Knobs, ScannerPty};
 use crate::sim::scanner::{Answers, Scanner, Setup};
+use crate::sim::screen::Truth as Pages;
 use crate::sim::vmc::{self, MachinePty, Truth, XySim};
 use crate::wire::scan::Terminator;
+use screens::Showcase;
 use tally::{Counts, Tally};
 
 /// Publishes the broker remembers between two looks.
@@ -104,11 +108,13 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
     let machine = Box::new(XySim::new(MACHINE, clock.now()));
     let (_machine, machine_pty) = MachinePty::new(&machine_link, Some(MACHINE_BAUD), machine, clock.clone())
         .with_context(|| format!("cannot make the machine's line {}", machine_link.display()))?;
-    let app = App::build(configuration(args, &directory, &broker.url())?).await?;
+    let showcase = Showcase::prepare(&directory).await?;
+    let app = App::build(configuration(args, &directory, &broker.url(), &showcase)?).await?;
+    let shown = (app.console_address(), app.journal().clone());
     announce(&app, &directory, &broker, [&link, &machine_link]);
     let fell = Cell::new(0);
     let note = |truth| fell.set(fell.get() + u64::from(matches!(truth, Truth::Fell(_))));
-    let world = World { broker, scanner, fell: &fell, tally: Tally::new(app.journal().clone()), clock };
+    let world = World { broker, scanner, fell: &fell, tally: Tally::new(app.journal().clone()), clock: clock.clone() };
     let (stop_app, stop_pty) = (CancellationToken::new(), CancellationToken::new());
     let story = async {
         let told = script::tell_story(args.run_for, world, &stop).await;
@@ -117,24 +123,27 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
         told
     };
     let machine = machine_pty.run(stop_pty.clone(), note);
-    let (ran, line, machine, told) = tokio::join!(app.run(stop_app.clone()), pty.run(stop_pty.clone()), machine, story);
+    let pages = showcase.run(shown.0, shown.1, clock, stop_pty.clone());
+    let (ran, line, machine, pages, told) =
+        tokio::join!(app.run(stop_app.clone()), pty.run(stop_pty.clone()), machine, pages, story);
     ran?;
     line.context("the scanner's line failed")?;
     machine.context("the machine's line failed")?;
-    Ok(summary(&told?))
+    Ok(summary(&told?, &pages.context("the screens failed")?))
 }
 
-fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<config::Start> {
+fn configuration(args: &Args, directory: &Path, broker: &str, showcase: &Showcase) -> anyhow::Result<config::Start> {
     let text = format!(
         "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n\
          [gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n\n\
-         [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n[[device]]\nid = \"scanner-1\"\n\
+         [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n{}[[device]]\nid = \"scanner-1\"\n\
          profile = \"scanner/gm65\"\nendpoint = \"serial:{}\"\n\n\
          [[device]]\nid = \"machine-1\"\nprofile = \"vending/xy-vmc\"\nendpoint = \"serial:{}\"\n\
          [device.settings]\ncurrency = \"CNY\"\n\n\
          [[station]]\nid = \"samples\"\nflow = \"sampling\"\nscanner = \"scanner-1\"\nmachine = \"machine-1\"\n\
          [station.settings]\nslots = [1, 2, 3, 4, 5, 6]\n",
         args.listen,
+        showcase.configuration(),
         directory.join("scanner-1").display(),
         directory.join("machine-1").display(),
     );
@@ -152,6 +161,8 @@ fn configuration(args: &Args, directory: &Path, broker: &str) -> anyhow::Result<
 fn announce(app: &App, directory: &Path, broker: &Broker, [scanner, machine]: [&Path; 2]) {
     if let Some(console) = app.console_address() {
         say!("console  http://{console}/");
+        say!("screen   http://{console}/s/screen-1");
+        say!("shelf    http://{console}/s/shelf-1   open it and touch it; somebody lifts things, too");
     }
     say!("broker   {}", broker.url());
     say!("scanner  serial:{}", scanner.display());
@@ -160,13 +171,18 @@ fn announce(app: &App, directory: &Path, broker: &Broker, [scanner, machine]: [&
     say!("");
 }
 
-fn summary(counts: &Counts) -> bool {
+fn summary(counts: &Counts, pages: &Pages) -> bool {
     let Counts { sent, stored, delivered, repeated, fell, dispensed, .. } = *counts;
     say!("");
     say!("sent      {sent:>6}  complete codes that left the scanner");
     say!("stored    {stored:>6}  codes in the journal");
     say!("delivered {delivered:>6}  different codes at the broker, {repeated} of them came more than once");
     say!("samples   {fell:>6}  products that fell in the machine, {dispensed} of them in the journal");
+    say!(
+        "plays     {:>6}  showings that the screens' pages proved, {} things that they were asked to show",
+        pages.taken,
+        pages.shows
+    );
     let agree = sent == stored && stored == delivered && sent > 0 && fell == dispensed && fell > 0;
     say!("{}", if agree { "nothing lost, nothing invented" } else { "THE COUNTS DO NOT AGREE" });
     agree

@@ -3,6 +3,7 @@
 mod camera;
 mod codes;
 mod probe;
+mod screen;
 mod vmc;
 
 use std::net::SocketAddr;
@@ -47,6 +48,9 @@ enum What {
     /// A network camera (MJPEG over HTTP, or H.264 over RTSP) before which drawn people walk, or that plays a folder.
     /// The first line printed is the endpoint; then who really came, as JSON lines.
     Camera(camera::Args),
+    /// A screen's page without a browser: it follows its program, proves what it plays, and answers what it is asked to
+    /// show. The first line printed is `screen:`; the last says what was played, as JSON.
+    Screen(screen::Args),
     /// A small MQTT 5 broker on plain TCP, for demo and tests only. The first line printed is its address.
     #[command(after_help = "Example: smartstore sim broker --listen 127.0.0.1:1883")]
     Broker(BrokerArgs),
@@ -84,6 +88,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         What::Vmc(args) => until_told(async |stop| vmc::run(args, stop).await),
         What::Probe(args) => until_told(async |stop| probe::run(args, stop).await),
         What::Camera(args) => until_told(async |stop| camera::run(args, stop).await),
+        What::Screen(args) => until_told(async |stop| screen::run(args, stop).await),
         What::Broker(args) if !args.listen.ip().is_loopback() => {
             eprintln!("smartstore: this broker knows no login: it listens on loopback only");
             return Exit::Usage.into();

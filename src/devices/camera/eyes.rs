@@ -97,6 +97,8 @@ pub(super) struct Eyes {
     looked_at: u64,
     size: Option<(u32, u32)>,
     met: BTreeMap<MemberKey, i64>,
+    /// Whether a likeness of whoever is before the camera is wanted.
+    captures: bool,
 }
 
 /// Nobody listens any more.
@@ -126,6 +128,7 @@ impl Eyes {
             looked_at: 0,
             size: None,
             met: BTreeMap::new(),
+            captures: false,
         }
     }
 
@@ -181,7 +184,9 @@ impl Eyes {
     fn open(&mut self) -> Result<(), Over> {
         let now = self.owner.clock.now();
         self.take_roster();
-        let wants_embedder = self.manner.recognition && !self.has_embedder && !self.roster.gallery.is_empty();
+        self.look_for_captures();
+        let is_used = self.captures || !self.roster.gallery.is_empty();
+        let wants_embedder = self.manner.recognition && !self.has_embedder && is_used;
         let is_due = self.sought.is_none_or(|sought| now - sought >= LOOK_FOR);
         if !(self.watch.is_none() || wants_embedder) || !is_due {
             return Ok(());
@@ -206,6 +211,7 @@ impl Eyes {
         if let Some(watch) = self.watch.as_mut().filter(|_| wants_embedder) {
             let (gallery, settings) = (Arc::clone(&self.roster.gallery), self.roster.settings);
             watch.recognise(Recognition::new(embedder(folder)?, gallery, settings));
+            watch.capture(self.captures);
             self.has_embedder = true;
         }
         Ok(())
@@ -229,6 +235,25 @@ impl Eyes {
                 watch.compare_with(Arc::clone(&roster.gallery), roster.settings);
             }
             self.roster = roster;
+        }
+    }
+
+    /// Whether somebody is being enrolled at this camera's station.
+    fn look_for_captures(&mut self) {
+        let Some(station) = self.owner.station.as_ref().filter(|_| self.manner.recognition) else { return };
+        let wanted = self.owner.members.captures.is_asked(station);
+        if wanted != self.captures {
+            self.captures = wanted;
+            self.watch.iter_mut().for_each(|watch| watch.capture(wanted));
+        }
+    }
+
+    /// Gives the likeness that was wanted.
+    fn give_captured(&mut self) {
+        let captured = self.watch.as_mut().and_then(Watch::take_captured);
+        if let Some((likeness, station)) = captured.zip(self.owner.station.as_ref()) {
+            self.owner.members.captures.give(station, likeness);
+            self.captures = false;
         }
     }
 
@@ -262,6 +287,7 @@ impl Eyes {
             }
         };
         let present = watch.present();
+        self.give_captured();
         match seen {
             Ok(seen) => {
                 self.close_windows(at_us)?;

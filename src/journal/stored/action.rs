@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::coupon::KeysForm;
 use super::face::{EnrolForm, ForgetForm};
+use super::screen::{ContentForm, OverrideForm, ShowForm};
 use crate::types::{
     Action, ActionKind, Currency, MemberKey, Minor, Order, Payment, PaymentAnswer, Reason, Resolution, Said, SaleId,
     Slot,
@@ -146,6 +147,9 @@ pub(in crate::journal) fn encode(action: &Action) -> (&'static str, String) {
         Action::CouponKeys(keys) => json(&KeysForm::from(keys)),
         Action::MemberEnrol(enrolment) => json(&EnrolForm::from(&**enrolment)),
         Action::MemberForget { member } => json(&ForgetForm { member: member.to_string() }),
+        Action::Show(show) => json(&ShowForm::from(show)),
+        Action::ContentPut(source) => json(&ContentForm::from(source)),
+        Action::ScreenOverride(said) => json(&OverrideForm::from(said)),
         Action::Answer(answer) => json(&AnswerArgs::from(answer)),
         Action::SaleResolve { sale, resolution, by } => {
             json(&ResolveArgs { sale: sale.to_string(), r#as: resolution.as_str().to_owned(), by: by.clone() })
@@ -185,6 +189,9 @@ pub(in crate::journal) fn decode(word: &str, args: &str) -> Option<Action> {
         ActionKind::MemberForget => {
             Action::MemberForget { member: MemberKey::new(&read::<ForgetForm>(args)?.member).ok()? }
         }
+        ActionKind::Show => Action::Show(read::<ShowForm>(args)?.read()?),
+        ActionKind::ContentPut => Action::ContentPut(read::<ContentForm>(args)?.read()?),
+        ActionKind::ScreenOverride => Action::ScreenOverride(read::<OverrideForm>(args)?.read()),
         ActionKind::SaleAuthorised | ActionKind::SaleQueried | ActionKind::SaleCancelled => {
             Action::Answer(read::<AnswerArgs>(args)?.read(kind)?)
         }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::types::{
-    ConsentId, DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, MemberKey, SimilarityBand,
-    StationId, Tenths, Timestamp, ZoneId,
+    ConsentId, DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, Likeness, MemberKey,
+    SimilarityBand, StationId, Tenths, Timestamp, ZoneId,
 };
 
 /// Keys: start, length, attention in percent, distance, zone, crossings in and out.
@@ -135,31 +135,46 @@ pub(super) struct EnrolForm {
     consent: String,
     purpose: String,
     expires: i64,
-    url: String,
-    sha256: [u8; 32],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<[u8; 32]>,
+    /// In the place of the two before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    station: Option<String>,
 }
 
 impl From<&Enrolment> for EnrolForm {
     fn from(enrolment: &Enrolment) -> Self {
+        let (image, station) = match &enrolment.likeness {
+            Likeness::Image(image) => (Some(image), None),
+            Likeness::Station(station) => (None, Some(station.as_str().to_owned())),
+        };
         Self {
             member: enrolment.member.to_string(),
             consent: enrolment.consent.to_string(),
             purpose: enrolment.purpose.clone(),
             expires: enrolment.expires.unix_ms(),
-            url: enrolment.image.url.clone(),
-            sha256: enrolment.image.sha256,
+            url: image.map(|image| image.url.clone()),
+            sha256: image.map(|image| image.sha256),
+            station,
         }
     }
 }
 
 impl EnrolForm {
     pub(super) fn read(self) -> Option<Enrolment> {
+        let likeness = match (self.url, self.sha256, self.station) {
+            (Some(url), Some(sha256), None) => Likeness::Image(ImageSource { url, sha256 }),
+            (None, None, Some(station)) => Likeness::Station(StationId::new(&station).ok()?),
+            _ => return None,
+        };
         Some(Enrolment {
             member: MemberKey::new(&self.member).ok()?,
             consent: ConsentId::new(&self.consent).ok()?,
             purpose: self.purpose,
             expires: Timestamp::from_unix_ms(self.expires),
-            image: ImageSource { url: self.url, sha256: self.sha256 },
+            likeness,
         })
     }
 }

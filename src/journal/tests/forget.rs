@@ -1,7 +1,9 @@
 //! Forgetting a member, down to the bytes of the files.
 
 use super::*;
-use crate::types::{ConsentId, Enrolment, FaceMember, ImageSource, MemberKey, SampleRuling, SimilarityBand, StationId};
+use crate::types::{
+    ConsentId, Enrolment, FaceMember, ImageSource, Likeness, MemberKey, SampleRuling, SimilarityBand, StationId,
+};
 
 const MEMBER: &str = "M00012345";
 const SECRET: &[u8] = b"this-is-what-a-sealed-template-looks-like";
@@ -33,7 +35,7 @@ fn enrol(id: &str) -> Command {
         consent: ConsentId::new("consent-1").unwrap(),
         purpose: "greeting".into(),
         expires: Timestamp::from_unix_ms(START_MS + 1_000_000),
-        image,
+        likeness: Likeness::Image(image),
     };
     Command { device: None, action: Action::MemberEnrol(Box::new(enrolment)), ..command(id) }
 }

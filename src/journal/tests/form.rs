@@ -7,12 +7,13 @@ use super::*;
 use crate::journal::lane::BatchRow;
 use crate::journal::stored::{self, Batch, Entries, Unreadable};
 use crate::types::{
-    Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, ConsentId, CouponClaims, CouponId, CouponKeys,
-    CouponKind, CouponRefusal, CouponValue, Currency, DeviceId, DistanceBand, Dwell, Enrolment, EventId, FaceMember,
-    FaceVisit, FaceWindow, FootfallBreakdown, FootfallCell, FootfallWindow, Gtin, HealthChange, ImageSource, IssuerId,
-    IssuerKey, KeyId, LaneStatus, MachineStatus, MemberKey, Minor, Observation, Order, PartState, Payment,
-    PaymentAnswer, Redemption, Resolution, Said, SaleId, SaleStep, Selection, SimilarityBand, Slot, Stamp, StationId,
-    Step, Stock, StockSource, Symbology, Tenths, Verdict, ZoneId,
+    Action, ActionKind, BootId, Cash, CashKind, Climate, Condition, ConsentId, ContentSource, CouponClaims, CouponId,
+    CouponKeys, CouponKind, CouponRefusal, CouponValue, Currency, DeviceId, DistanceBand, Dwell, Enrolment, EventId,
+    FaceMember, FaceVisit, FaceWindow, FacingId, FootfallBreakdown, FootfallCell, FootfallWindow, Gtin, HealthChange,
+    ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, Likeness, MachineStatus, MemberKey, Minor, Observation, Order,
+    PartState, Payment, PaymentAnswer, PlayResult, Redemption, Resolution, Said, SaleId, SaleStep, SceneId,
+    ScreenAction, ScreenOverride, ScreenPlay, Selection, Sha256, Show, SimilarityBand, Sku, Slot, Stamp, StationId,
+    Step, Stock, StockSource, Symbology, Tenths, Verb, Verdict, ZoneId,
 };
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -278,15 +279,77 @@ fn faces() -> impl Strategy<Value = Observation> {
     prop_oneof![visit, window, seen]
 }
 
+fn scene() -> impl Strategy<Value = SceneId> {
+    "[A-Za-z0-9._:-]{1,64}".prop_map(|text| SceneId::new(&text).unwrap())
+}
+
+fn played() -> impl Strategy<Value = Observation> {
+    let what = (uuid(), "[a-z0-9-]{1,32}", scene(), any::<Option<[u8; 32]>>(), maybe(scene()));
+    let when = (any::<[i64; 2]>(), any::<u64>(), any::<u32>(), any::<u8>(), any::<bool>());
+    let result = proptest::sample::select(PlayResult::ALL.to_vec());
+    (what, when, result).prop_map(|((play, zone, item, sha256, trigger), when, result)| {
+        let ([start, end], rev, shown_ms, visible_percent, overridden) = when;
+        Observation::ScreenPlay(Box::new(ScreenPlay {
+            play,
+            zone: ZoneId::new(&zone).unwrap(),
+            item,
+            sha256: sha256.map(Sha256),
+            rev,
+            start: Timestamp::from_unix_ms(start),
+            end: Timestamp::from_unix_ms(end),
+            shown_ms,
+            result,
+            visible_percent,
+            trigger,
+            overridden,
+        }))
+    })
+}
+
+fn done_at_a_screen() -> impl Strategy<Value = Observation> {
+    let what = (proptest::sample::select(Verb::ALL), any::<i64>(), uuid(), maybe(scene()));
+    let about = (maybe("[A-Za-z0-9._:-]{1,64}"), any::<bool>(), maybe("[A-Za-z0-9._:-]{1,16}"), any::<Option<bool>>());
+    (what, about, maybe(uuid())).prop_map(|((verb, op_time, outer_biz_id, item), about, session)| {
+        let (sku, has_gtin, facing, lifted) = about;
+        Observation::ScreenAction(Box::new(ScreenAction {
+            verb,
+            op_time: Timestamp::from_unix_ms(op_time),
+            outer_biz_id,
+            item,
+            sku: sku.map(|sku| Sku::new(&sku).unwrap()),
+            gtin: if has_gtin { Gtin::from_digits("6291041500213") } else { None },
+            facing: facing.map(|facing| FacingId::new(&facing).unwrap()),
+            lifted,
+            session,
+        }))
+    })
+}
+
+fn asked_of_screens() -> impl Strategy<Value = Action> {
+    let put = (any::<String>(), any::<[u8; 32]>())
+        .prop_map(|(url, sha256)| Action::ContentPut(ContentSource { url, sha256: Sha256(sha256) }));
+    let said = (any::<String>(), any::<Option<i64>>(), any::<String>()).prop_map(|(text, until, by)| {
+        Action::ScreenOverride(ScreenOverride { text, until: until.map(Timestamp::from_unix_ms), by })
+    });
+    let show = (scene(), any::<Option<u32>>()).prop_map(|(scene, for_ms)| Action::Show(Show { scene, for_ms }));
+    prop_oneof![show, put, said]
+}
+
 fn enrolment() -> impl Strategy<Value = Action> {
     let texts = ["[A-Za-z0-9._:-]{1,64}", "[A-Za-z0-9._:-]{1,64}", ".{1,128}", "https?://[!-~]{1,99}"];
-    (texts, any::<i64>(), any::<[u8; 32]>()).prop_map(|([member, consent, purpose, url], expires, sha256)| {
+    let station = proptest::option::of("[a-z0-9-]{1,32}");
+    let parts = (texts, any::<i64>(), any::<[u8; 32]>(), station);
+    parts.prop_map(|([member, consent, purpose, url], expires, sha256, station)| {
+        let likeness = match station {
+            Some(station) => Likeness::Station(StationId::new(&station).unwrap()),
+            None => Likeness::Image(ImageSource { url, sha256 }),
+        };
         Action::MemberEnrol(Box::new(Enrolment {
             member: MemberKey::new(&member).unwrap(),
             consent: ConsentId::new(&consent).unwrap(),
             purpose,
             expires: Timestamp::from_unix_ms(expires),
-            image: ImageSource { url, sha256 },
+            likeness,
         }))
     })
 }
@@ -322,6 +385,7 @@ fn action() -> impl Strategy<Value = Action> {
         }),
         answer,
         enrolment(),
+        asked_of_screens(),
         "[A-Za-z0-9._:-]{1,64}".prop_map(|member| Action::MemberForget { member: MemberKey::new(&member).unwrap() }),
         (sale_id(), resolution, any::<String>()).prop_map(|(sale, resolution, by)| Action::SaleResolve {
             sale,
@@ -338,6 +402,8 @@ fn body() -> impl Strategy<Value = Body> {
         vending().prop_map(Body::Observed),
         footfall().prop_map(Body::Observed),
         faces().prop_map(Body::Observed),
+        played().prop_map(Body::Observed),
+        done_at_a_screen().prop_map(Body::Observed),
         outcome.prop_map(|outcome| Body::Observed(Observation::Ended(outcome))),
         notice().prop_map(Body::Noticed),
         coupon(),

@@ -55,6 +55,19 @@ impl Frame {
         &self.rgb
     }
 
+    /// A pixel that is in the picture.
+    #[must_use]
+    pub fn pixel(&self, column: usize, row: usize) -> [u8; 3] {
+        let at = (row * self.width as usize + column) * 3;
+        [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
+    }
+
+    /// Paints a pixel that is in the picture.
+    pub fn set_pixel(&mut self, column: usize, row: usize, colour: [u8; 3]) {
+        let at = (row * self.width as usize + column) * 3;
+        self.rgb[at..at + 3].copy_from_slice(&colour);
+    }
+
     /// Paints a rectangle black, cut to the picture: what a privacy zone hides is gone before anything looks.
     pub fn mask(&mut self, zone: super::Rect) {
         let (width, height) = (self.width as f32, self.height as f32);

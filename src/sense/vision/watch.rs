@@ -18,10 +18,12 @@ use super::scene::Scene;
 use super::track::{Followed, TrackId, TrackSettings};
 use super::visit::{Visit, Visits};
 use super::yunet::Face;
-use super::{Detector, Embedder, Frame, Rect, VisionError};
+use super::{Detector, Embedder, Embedding, Frame, Rect, VisionError};
 
 /// A picture in which less than this has changed is still.
 const STILL: f32 = 0.004;
+/// A view below this makes no likeness.
+const GOOD: f32 = 0.30;
 /// Without anything moving the detector still looks this often.
 const IDLE_US: i64 = 1_000_000;
 /// After something moved it looks at every picture for this long.
@@ -127,7 +129,13 @@ pub struct Watch {
     counts: WatchCounts,
     stopwatch: Option<Stopwatch>,
     took: Took,
+    /// A likeness is wanted of whoever is before the camera.
+    captures: bool,
+    captured: Option<Embedding>,
 }
+
+/// A second face of this part of the first one's area: nobody can tell whose likeness is wanted.
+const BYSTANDER: f32 = 0.25;
 
 impl Watch {
     /// Opens them.
@@ -145,6 +153,8 @@ impl Watch {
             counts: WatchCounts::default(),
             stopwatch: None,
             took: Took::default(),
+            captures: false,
+            captured: None,
         }
     }
 
@@ -156,6 +166,20 @@ impl Watch {
     /// Measures from now on how long the networks take.
     pub fn measure(&mut self, stopwatch: Stopwatch) {
         self.stopwatch = Some(stopwatch);
+    }
+
+    /// Whether the likeness of whoever stands alone before the camera, and is seen well, is wanted from now on. Needs
+    /// recognition.
+    pub fn capture(&mut self, wanted: bool) {
+        self.captures = wanted;
+        self.captured = None;
+    }
+
+    /// The likeness that was wanted, once there is one. Then no other is wanted.
+    pub fn take_captured(&mut self) -> Option<Embedding> {
+        let captured = self.captured.take()?;
+        self.captures = false;
+        Some(captured)
     }
 
     /// Compares with other members from now on; rows mean them. Whoever is in view is looked at anew. Without
@@ -187,6 +211,7 @@ impl Watch {
             let faces = self.detector.faces(&frame)?;
             self.took.detector += self.since(began);
             let followed = self.visits.see(at_us, &frame, &faces);
+            self.portray(&frame, &followed, &faces)?;
             for one in followed {
                 seen.extend(self.name(at_us, &frame, one, &faces[one.face])?);
                 let member = self.recognition.as_ref().and_then(|recognition| recognition.naming.member(one.track));
@@ -262,6 +287,22 @@ impl Watch {
             Named::Member(found) => Some(Seen::Member(one.track, found)),
             Named::TakenBack(row) => Some(Seen::NotMember(one.track, row)),
         })
+    }
+
+    /// Makes the likeness that is wanted, if one person is before the camera and is seen well.
+    fn portray(&mut self, frame: &Frame, followed: &[Followed], faces: &[Face]) -> Result<(), VisionError> {
+        let Some(recognition) = self.recognition.as_mut().filter(|_| self.captures && self.captured.is_none()) else {
+            return Ok(());
+        };
+        let area = |face: &Face| face.place.w * face.place.h;
+        let largest = followed.iter().max_by(|one, other| area(&faces[one.face]).total_cmp(&area(&faces[other.face])));
+        let Some(one) = largest.filter(|one| one.is_sure) else { return Ok(()) };
+        let face = &faces[one.face];
+        let others = faces.iter().filter(|other| area(other) >= BYSTANDER * area(face)).count();
+        if others == 1 && Quality::of(frame, face).score() >= GOOD {
+            self.captured = recognition.embedder.embed(frame, face)?;
+        }
+        Ok(())
     }
 
     fn farewell(&mut self, ended: Vec<Visit>) -> Vec<Seen> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::coupon::CouponKeysArgs;
 use super::face::{MemberEnrolArgs, MemberForgetArgs};
+use super::screen::{ContentPutArgs, ScreenOverrideArgs, ShowArgs};
 use crate::types::{
     Action, ActionKind, CommandId, Currency, Minor, Order, Payment, PaymentAnswer, Reason, Said, SaleId, Slot,
 };
@@ -44,6 +45,15 @@ pub(super) enum ActionV1 {
     /// A member is to be forgotten: their template is erased, and they are taken out of what has not been sent yet.
     #[serde(rename = "member.forget")]
     MemberForget(MemberForgetArgs),
+    /// Show something on a screen. Done when its page has painted it; a screen without a page refuses it.
+    #[serde(rename = "show")]
+    Show(ShowArgs),
+    /// Get new content for the screens. Done when all of it is on the box, verified and in force.
+    #[serde(rename = "content.put")]
+    ContentPut(ContentPutArgs),
+    /// Say something on every screen before everything else; it survives restarts. Without `text` it is called off.
+    #[serde(rename = "screen.override")]
+    ScreenOverride(ScreenOverrideArgs),
     /// The answer to an `authorise`: whether the money of this sale is promised.
     #[serde(rename = "sale.authorised")]
     SaleAuthorised(SaleAuthorisedArgs),
@@ -176,6 +186,9 @@ impl ActionV1 {
             Action::CouponKeys(keys) => Self::CouponKeys(keys.into()),
             Action::MemberEnrol(enrolment) => Self::MemberEnrol((&**enrolment).into()),
             Action::MemberForget { member } => Self::MemberForget(MemberForgetArgs::of(member)),
+            Action::Show(show) => Self::Show(show.into()),
+            Action::ContentPut(source) => Self::ContentPut(source.into()),
+            Action::ScreenOverride(said) => Self::ScreenOverride(said.into()),
             Action::Answer(answer) => Self::answer(answer),
             Action::Approve(_)
             | Action::Deny { .. }
@@ -263,6 +276,9 @@ pub(super) fn read(kind: ActionKind, id: &CommandId, args: Value) -> Result<Acti
         ActionKind::CouponKeys => Action::CouponKeys(arguments::<CouponKeysArgs>(args)?.keys()?),
         ActionKind::MemberEnrol => Action::MemberEnrol(Box::new(arguments::<MemberEnrolArgs>(args)?.read()?)),
         ActionKind::MemberForget => Action::MemberForget { member: arguments::<MemberForgetArgs>(args)?.read()? },
+        ActionKind::Show => Action::Show(arguments::<ShowArgs>(args)?.read()?),
+        ActionKind::ContentPut => Action::ContentPut(arguments::<ContentPutArgs>(args)?.read()?),
+        ActionKind::ScreenOverride => Action::ScreenOverride(arguments::<ScreenOverrideArgs>(args)?.read()?),
         ActionKind::SaleAuthorised => {
             let SaleAuthorisedArgs { sale, approved, reason, provider_ref } = arguments(args)?;
             answer(&sale, Said::Authorised(approved), reason.as_deref(), provider_ref)?

@@ -29,7 +29,7 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 23] = golden![
+const EVENTS: [(&str, &str); 27] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
     "vend.sale.v1.json",
@@ -47,6 +47,10 @@ const EVENTS: [(&str, &str); 23] = golden![
     "vend.machine.v1.json",
     "vend.selection.v1.json",
     "footfall.window.v1.json",
+    "screen.play.v1.json",
+    "screen.play.v1.trigger.json",
+    "screen.action.v1.json",
+    "screen.action.v1.lift.json",
     "device.health.v1.json",
     "config.applied.v1.json",
     "journal.opened.v1.json",
@@ -55,11 +59,15 @@ const EVENTS: [(&str, &str); 23] = golden![
     "diagnostics.chunk.v1.json",
 ];
 const STATUS: [(&str, &str); 3] = golden!["status.online.json", "status.offline.json", "status.online.zstd.json"];
-const COMMANDS: [(&str, &str); 11] = golden![
+const COMMANDS: [(&str, &str); 15] = golden![
     "command.scan.trigger.json",
     "command.device.restart.json",
     "command.diagnostics.json",
     "command.coupon.keys.json",
+    "command.show.json",
+    "command.content.put.json",
+    "command.screen.override.json",
+    "command.screen.override.off.json",
     "command.dispense.json",
     "command.dispense.sample.json",
     "command.stock.set.json",

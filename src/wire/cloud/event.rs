@@ -160,6 +160,8 @@ fn observation(observation: &Observation) -> (&'static str, Data<'_>) {
         Observation::FaceVisit(visit) => ("face.visit.v1", Data::FaceVisit(Box::new((&**visit).into()))),
         Observation::FaceWindow(window) => ("face.window.v1", Data::FaceWindow(Box::new((&**window).into()))),
         Observation::FaceMember(seen) => ("face.member.v1", Data::FaceMember(seen.into())),
+        Observation::ScreenPlay(play) => ("screen.play.v1", Data::ScreenPlay(Box::new((&**play).into()))),
+        Observation::ScreenAction(action) => ("screen.action.v1", Data::ScreenAction(Box::new((&**action).into()))),
         Observation::Cash(cash) => ("vend.cash.v1", Data::VendCash(cash.into())),
     }
 }

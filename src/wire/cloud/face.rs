@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::payload::{number, shown};
 use crate::types::{
-    ConsentId, DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, MemberKey, SimilarityBand,
-    Tenths, Timestamp,
+    ConsentId, DistanceBand, Enrolment, FaceMember, FaceVisit, FaceWindow, ImageSource, Likeness, MemberKey,
+    SimilarityBand, StationId, Tenths, Timestamp,
 };
 
 /// Longest purpose of a consent, in characters.
@@ -126,7 +126,7 @@ impl<'a> From<&'a FaceMember> for FaceMemberV1<'a> {
             member: member.as_ref().map(MemberKey::as_str),
             consent: consent.as_ref().map(ConsentId::as_str),
             similarity: similarity.as_str(),
-            station: station.as_ref().map(crate::types::StationId::as_str),
+            station: station.as_ref().map(StationId::as_str),
         }
     }
 }
@@ -147,8 +147,14 @@ pub(super) struct MemberEnrolArgs {
     /// When the consent ends; the template is erased then, with or without the cloud.
     #[schemars(extend("format" = "date-time"))]
     expires: String,
-    /// The member's picture: one face, fetched once, never stored.
-    image: ImageV1,
+    /// The member's picture: one face, fetched once, never stored. Either this or `station`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<ImageV1>,
+    /// The station whose camera looks at the member when they have scanned their member code there, until `not_after`;
+    /// nothing of what it sees is stored but the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = "^[a-z0-9-]{1,32}$"))]
+    station: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -177,37 +183,62 @@ fn wrong(words: impl std::fmt::Display) -> serde_json::Error {
 
 impl From<&Enrolment> for MemberEnrolArgs {
     fn from(enrolment: &Enrolment) -> Self {
-        let Enrolment { member, consent, purpose, expires, image } = enrolment;
-        let sha256 = image.sha256.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let Enrolment { member, consent, purpose, expires, likeness } = enrolment;
+        let (image, station) = match likeness {
+            Likeness::Image(image) => (Some(image.into()), None),
+            Likeness::Station(station) => (None, Some(station.to_string())),
+        };
         Self {
             member: member.to_string(),
             consent: consent.to_string(),
             purpose: purpose.clone(),
             expires: expires.to_string(),
-            image: ImageV1 { url: image.url.clone(), sha256 },
+            image,
+            station,
         }
+    }
+}
+
+impl From<&ImageSource> for ImageV1 {
+    fn from(image: &ImageSource) -> Self {
+        let sha256 = image.sha256.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        Self { url: image.url.clone(), sha256 }
+    }
+}
+
+impl ImageV1 {
+    fn read(self) -> Result<ImageSource, serde_json::Error> {
+        let Self { url, sha256 } = self;
+        if url.len() > URL_BYTES || !(url.starts_with("https://") || url.starts_with("http://")) {
+            return Err(wrong("image.url is no http address; a picture inside the command is refused"));
+        }
+        let sha256 = digest(&sha256).ok_or_else(|| wrong("image.sha256 is not 64 hexadecimal digits in lower case"))?;
+        Ok(ImageSource { url, sha256 })
     }
 }
 
 impl MemberEnrolArgs {
     pub(super) fn read(self) -> Result<Enrolment, serde_json::Error> {
-        let Self { member, consent, purpose, expires, image: ImageV1 { url, sha256 } } = self;
+        let Self { member, consent, purpose, expires, image, station } = self;
         if !(1..=PURPOSE_CHARACTERS).contains(&purpose.chars().count()) {
             return Err(wrong(format!("purpose has not 1 to {PURPOSE_CHARACTERS} characters")));
         }
-        if url.len() > URL_BYTES || !(url.starts_with("https://") || url.starts_with("http://")) {
-            return Err(wrong("image.url is no http address; a picture inside the command is refused"));
-        }
-        let sha256 = digest(&sha256).ok_or_else(|| wrong("image.sha256 is not 64 hexadecimal digits in lower case"))?;
+        let likeness = match (image, station) {
+            (Some(image), None) => Likeness::Image(image.read()?),
+            (None, Some(station)) => {
+                Likeness::Station(StationId::new(&station).map_err(|error| wrong(format!("station {error}")))?)
+            }
+            _ => return Err(wrong("either image or station is needed, and not both")),
+        };
         Ok(Enrolment {
             member: member_key(&member)?,
             consent: ConsentId::new(&consent).map_err(|error| wrong(format!("consent {error}")))?,
             purpose,
             expires: expires.parse().map_err(wrong)?,
-            image: ImageSource { url, sha256 },
+            likeness,
         })
     }
 }

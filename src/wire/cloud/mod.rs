@@ -26,6 +26,7 @@ mod footfall;
 mod packed;
 mod payload;
 mod schema;
+mod screen;
 mod topic;
 mod vending;
 

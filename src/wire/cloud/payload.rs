@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
 use super::face::{FaceMemberV1, FaceVisitV1, FaceWindowV1};
 use super::footfall::FootfallWindowV1;
+use super::screen::{ScreenActionV1, ScreenPlayV1};
 use super::vending::{
     self, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
 };
@@ -27,7 +28,7 @@ pub(super) fn number<S: Serializer>(people: &Tenths, serializer: S) -> Result<S:
     serializer.serialize_f64(people.value())
 }
 
-fn shown_option<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn shown_option<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => serializer.collect_str(value),
         None => serializer.serialize_none(),
@@ -108,6 +109,8 @@ pub(super) enum Data<'a> {
     FaceVisit(Box<FaceVisitV1<'a>>),
     FaceWindow(Box<FaceWindowV1>),
     FaceMember(FaceMemberV1<'a>),
+    ScreenPlay(Box<ScreenPlayV1<'a>>),
+    ScreenAction(Box<ScreenActionV1<'a>>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),

@@ -1,0 +1,176 @@
+// A screen's page: from its inlined program to pictures, and from pictures to proofs.
+
+import { Link } from './link.js';
+import { Outbox } from './outbox.js';
+import { Player } from './player.js';
+import { sceneOf } from './slots.js';
+import { isInjected, now, uuid } from './time.js';
+import { Shelf } from './shelf.js';
+
+const BEAT_MS = 5000;
+const screen = document.body.dataset.screen;
+const base = `/api/v1/screens/${screen}`;
+const page = uuid();
+const latencies = [];
+const changes = [];
+const shows = [];
+
+let program = JSON.parse(document.getElementById('program').textContent);
+let shelf = null;
+
+const link = new Link(base, {
+    open: () => {
+        refresh();
+        outbox.flush();
+    },
+    lost: () => {},
+    program: () => refresh(),
+    show: (asked, at) => show(asked, at),
+    override: (said) => {
+        program.override = said.text ? said : null;
+    },
+    command: ({ do: what }) => command(what),
+    scanned: (hand) => shelf && shelf.scanned(hand),
+    session: (session) => shelf && shelf.bound(session),
+});
+
+const outbox = new Outbox(screen, async (kind, entries) => (await link.post(kind, { [kind]: entries })).status);
+const player = new Player(document.getElementById('stage'), (play) => outbox.put('plays', play));
+// What the gateway had painted before the scripts came makes way for the first item.
+player.onChange = (stage) => {
+    document.querySelectorAll('.first').forEach((first) => first.remove());
+    const { item, from } = stage.current;
+    const change = { zone: stage.zone.id, item, from, at: Date.now() };
+    requestAnimationFrame(() => {
+        change.painted = Date.now();
+    });
+    changes.push(change);
+    if (changes.length > 200) changes.shift();
+};
+
+async function refresh() {
+    try {
+        take(await link.program(now()));
+    } catch (error) {
+        state.problem = String(error);
+    }
+}
+
+function take(fresh) {
+    program = fresh;
+    player.load(program);
+    if (shelf) shelf.load(program);
+    document.body.classList.toggle('empty', Object.keys(program.items).length === 0);
+}
+
+/** Something is asked to be shown: the answer goes out when it is painted. */
+function show({ n, scene, for_ms: forMs }, at) {
+    const answer = (refused) => link.post('shown', refused ? { show: n, refused } : { show: n }).catch(() => {});
+    const found = sceneOf(program, scene);
+    if (!found) return answer('unknown-scene');
+    const painted = () => {
+        latencies.push(performance.now() - at);
+        shows.push({ scene, painted: Date.now() });
+        if (shows.length > 200) shows.splice(0, 100);
+        answer();
+    };
+    if (shelf && (found.home || found.sku || (program.items[found.item] || {}).kind === 'product')) {
+        shelf.open(
+            found.sku || (program.items[found.item] || {}).sku || null,
+            scene.startsWith('facing:') ? 'lifted' : 'asked',
+        );
+        return requestAnimationFrame(() => requestAnimationFrame(painted));
+    }
+    if (found.home) {
+        player.show = null;
+        return requestAnimationFrame(painted);
+    }
+    return player.interrupt({ ...found, for_ms: forMs || found.for_ms }, n, painted) || answer('busy');
+}
+
+function command(what) {
+    if (what === 'reload') location.reload();
+    if (what === 'identify') {
+        document.body.classList.add('identified');
+        setTimeout(() => document.body.classList.remove('identified'), 8000);
+    }
+}
+
+function beat() {
+    // After a painted picture, and not from a timer: a page that paints nothing is silent.
+    requestAnimationFrame(() => {
+        const first = player.stages[0];
+        const body = {
+            page_id: page,
+            rev: program.rev,
+            item: first && first.current ? first.current.item : null,
+            frames: player.frames,
+            dropped: player.dropped,
+            last_paint_ms: Math.round(performance.now() - player.lastPaint),
+            visible: document.visibilityState === 'visible',
+            heap: performance.memory ? performance.memory.usedJSHeapSize : null,
+            clock_skew_ms: isInjected ? 0 : link.skew(),
+            waiting: outbox.counts.waiting,
+        };
+        link.post('heartbeat', body).catch(() => {});
+    });
+}
+
+const state = {
+    page,
+    screen,
+    get rev() {
+        return program.rev;
+    },
+    get lang() {
+        return document.documentElement.lang;
+    },
+    get now() {
+        return now();
+    },
+    get frames() {
+        return player.frames;
+    },
+    get connected() {
+        return link.isOpen;
+    },
+    get plays() {
+        return outbox.counts;
+    },
+    get player() {
+        return player.state();
+    },
+    get shelf() {
+        return shelf && shelf.state();
+    },
+    latencies,
+    changes,
+    shows,
+    problem: null,
+};
+window.__state = state;
+
+function frame() {
+    player.tick();
+    requestAnimationFrame(frame);
+}
+
+if (document.body.dataset.kind === 'shelf') {
+    shelf = new Shelf(document.getElementById('shelf'), {
+        act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
+        post: (what, body) => link.post(what, body),
+    });
+}
+player.isCovered = () => Boolean(shelf) && !shelf.isIdle;
+take(program);
+frame();
+link.open();
+beat();
+setInterval(beat, BEAT_MS);
+setInterval(() => outbox.flush(), BEAT_MS);
+// The program looks two days ahead; it is asked for again long before that.
+setInterval(refresh, 600000);
+addEventListener('pagehide', () => player.leave());
+if ('serviceWorker' in navigator) {
+    navigator.serviceWorker.register(`/s/${screen}/app/worker.js`, { scope: `/s/${screen}` }).catch(() => {});
+}

@@ -1,0 +1,227 @@
+// The smart shelf: products to look at, by touch or because somebody took one off the shelf.
+
+import { element, picture, price } from './items.js';
+import { lang, said, setLang, word } from './words.js';
+import { uuid } from './time.js';
+
+// Nobody has touched the screen for so long: back to all products, and then to what attracts.
+const HOME_MS = 30000;
+const IDLE_MS = 60000;
+
+function button(className, text, done) {
+    const made = element('button', className, text);
+    made.type = 'button';
+    made.addEventListener('click', done);
+    return made;
+}
+
+export class Shelf {
+    /** `act(action)` reports what a shopper did, `post(what, body)` asks the gateway. */
+    constructor(root, { act, post }) {
+        Object.assign(this, {
+            root,
+            act,
+            post,
+            sku: null,
+            how: null,
+            session: null,
+            favours: new Set(),
+            hand: null,
+            program: null,
+        });
+        this.live = element('p', 'live');
+        this.live.setAttribute('role', 'status');
+        this.isIdle = true;
+        addEventListener('pointerdown', () => this.touched(), { capture: true });
+        addEventListener('keydown', () => this.touched(), { capture: true });
+    }
+
+    load(program) {
+        const isFirst = !this.program;
+        this.program = program;
+        if (isFirst) this.rest();
+        else this.draw();
+    }
+
+    /** Somebody is here: whoever comes after a pause is another session, bound to nobody. */
+    touched() {
+        if (!this.session) this.session = uuid();
+        clearTimeout(this.homing);
+        clearTimeout(this.resting);
+        this.homing = setTimeout(() => this.open(null, 'asked'), HOME_MS);
+        this.resting = setTimeout(() => this.rest(), IDLE_MS);
+        if (this.isIdle) {
+            this.isIdle = false;
+            document.body.classList.remove('idle');
+            this.draw();
+        }
+    }
+
+    rest() {
+        Object.assign(this, { isIdle: true, session: null, sku: null, hand: null });
+        this.favours.clear();
+        document.body.classList.add('idle');
+        this.draw();
+    }
+
+    /** A session that the gateway knows of. */
+    bound({ session }) {
+        this.session = session;
+        this.touched();
+    }
+
+    open(sku, how) {
+        Object.assign(this, { sku, how, hand: null });
+        if (how === 'lifted' || sku) this.touched();
+        this.draw();
+    }
+
+    report(action, product) {
+        this.act({ action, sku: product.sku, gtin: product.gtin || null, session: this.session });
+    }
+
+    draw() {
+        const product = this.program.products.find((one) => one.sku === this.sku);
+        this.root.replaceChildren(this.head(product), product ? this.page(product) : this.grid(), this.live);
+    }
+
+    head(product) {
+        const head = element('header', 'bar');
+        head.append(element('h1', 'brand', product ? said(product.name) : word('title')));
+        if (product) head.prepend(button('plain back', `‹ ${word('home')}`, () => this.open(null, 'asked')));
+        const other = lang() === 'en' ? 'zh-CN' : 'en';
+        const language = button('plain', word('language'), () => {
+            setLang(other);
+            this.draw();
+        });
+        language.lang = other;
+        head.append(language);
+        return head;
+    }
+
+    grid() {
+        const main = element('main', 'grid');
+        main.setAttribute('aria-label', word('all'));
+        for (const product of this.program.products) {
+            const tile = button('tile', '', () => {
+                this.open(product.sku, 'touched');
+                this.report('ITEM_CLICK', product);
+            });
+            tile.dataset.sku = product.sku;
+            const text = element('span', 'tile-text');
+            text.append(
+                element('span', 'tile-name', said(product.name)),
+                element('span', 'tile-price', price(product)),
+            );
+            tile.append(picture(product.asset, '', 'tile-picture'), text);
+            main.append(tile);
+        }
+        return main;
+    }
+
+    stock(product) {
+        const count = this.program.stock[product.sku];
+        if (count === undefined) return null;
+        return element('p', count > 0 ? 'stock' : 'stock none', count > 0 ? word('stock', count) : word('soldout'));
+    }
+
+    page(product) {
+        const main = element('main', 'product');
+        main.dataset.sku = product.sku;
+        const about = element('div', 'about');
+        if (this.how === 'lifted') about.append(element('p', 'lifted', word('lifted')));
+        about.append(element('p', 'text', said(product.text)), element('p', 'price', price(product)));
+        const stock = this.stock(product);
+        if (stock) about.append(stock);
+        about.append(this.hand ? this.handed() : this.choices(product));
+        main.append(picture(product.asset, said(product.name), 'picture'), about);
+        return main;
+    }
+
+    choices(product) {
+        const row = element('div', 'choices');
+        const isFavoured = this.favours.has(product.sku);
+        const favour = button('plain', isFavoured ? `♥ ${word('favoured')}` : `♡ ${word('favour')}`, () => {
+            if (isFavoured) return;
+            this.favours.add(product.sku);
+            this.report('ITEM_FAVOR', product);
+            this.draw();
+        });
+        favour.setAttribute('aria-pressed', String(isFavoured));
+        const buy = button('strong', word('buy'), () => {
+            this.report('BUY_CLICK', product);
+            this.say(word('bought'));
+        });
+        row.append(
+            buy,
+            favour,
+            button('plain', word('take'), () => this.take(product)),
+        );
+        row.querySelectorAll('button').forEach((one, at) => {
+            one.dataset.does = ['buy', 'favour', 'take'][at];
+        });
+        return row;
+    }
+
+    say(text) {
+        this.live.textContent = text;
+    }
+
+    /** A code for the shopper's phone, good for one scan. */
+    async take(product) {
+        this.report('SHARE_CLICK', product);
+        try {
+            const answer = await this.post('handoff', { sku: product.sku, lang: lang() });
+            if (!answer.ok) throw new Error(String(answer.status));
+            const hand = await answer.json();
+            if (this.sku !== product.sku) return;
+            this.hand = hand;
+            setTimeout(() => this.expire(hand), hand.expires_ms);
+            this.draw();
+        } catch {
+            this.say(word('away'));
+        }
+    }
+
+    handed() {
+        const box = element('div', 'hand');
+        const image = element('img', 'code');
+        image.src = `data:image/svg+xml;utf8,${encodeURIComponent(this.hand.svg)}`;
+        image.alt = word('scan');
+        const text = this.hand.scanned ? word('scanned') : this.hand.expired ? word('expired') : word('scan');
+        const state = element('p', this.hand.scanned ? 'scanned' : 'scan', text);
+        state.setAttribute('role', 'status');
+        box.append(
+            image,
+            state,
+            button('plain', word('close'), () => {
+                this.hand = null;
+                this.draw();
+            }),
+        );
+        return box;
+    }
+
+    scanned({ hand }) {
+        if (!this.hand || this.hand.hand !== hand) return;
+        this.hand.scanned = true;
+        this.touched();
+        this.draw();
+    }
+
+    expire(hand) {
+        if (this.hand !== hand || hand.scanned) return;
+        hand.expired = true;
+        this.draw();
+    }
+
+    state() {
+        return {
+            sku: this.sku,
+            how: this.how,
+            idle: this.isIdle,
+            session: this.session,
+            hand: this.hand && { ...this.hand, svg: null },
+        };
+    }
+}

@@ -1,0 +1,2 @@
+-- No table changes. From here on events may hold the words of screens, and commands those of their content: a program that
+-- does not know them must not take the file for a damaged one.
