@@ -22,7 +22,7 @@ use crate::device::{Commons, Members, Once, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::router::Shelf;
-use crate::transport::Seats;
+use crate::transport::{Mirrors, Seats};
 use crate::types::{Body, Condition, DeviceId, Draft, Notice, Observation, Row, Slot};
 use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
@@ -120,6 +120,7 @@ impl App {
             vault: Vault::default(),
             members: Members::new(roster),
             seats: Seats::default(),
+            mirrors: Mirrors::default(),
             once: known(&journal).await?,
             commons: Commons::default(),
         };
@@ -186,6 +187,7 @@ fn stock(content: Content, shelf: Shelf) -> Stock {
 fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf) -> Screens {
     Screens {
         seats: house.seats.clone(),
+        mirrors: house.mirrors.clone(),
         stock: stock(content.clone(), shelf.clone()),
         content,
         timezone: store.timezone.clone(),
