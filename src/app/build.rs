@@ -21,7 +21,7 @@ use crate::device::{Commons, Members, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::router::{Shelf, Targets};
-use crate::transport::{Seats, TlsFilesError};
+use crate::transport::{Mirrors, Seats, TlsFilesError};
 use crate::types::{Body, Condition, Draft, Notice};
 use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
@@ -107,9 +107,9 @@ impl App {
         let opened = open_content(&store)?;
         let (content, shelf) = (opened.content.clone(), Shelf::default());
         let members = Members::new(roster);
-        let (vault, seats, once, commons) =
-            (Vault::default(), Seats::default(), known(&journal).await?, Commons::default());
-        let house = House { clock, journal, conditions, metrics, board, vault, members, seats, once, commons };
+        let (vault, seats, mirrors) = (Vault::default(), Seats::default(), Mirrors::default());
+        let (once, commons) = (known(&journal).await?, Commons::default());
+        let house = House { clock, journal, conditions, metrics, board, vault, members, seats, mirrors, once, commons };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
         let targets = Targets::default();

@@ -85,6 +85,7 @@ fn stock(content: Content, shelf: Shelf) -> Stock {
 pub(super) fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf) -> Screens {
     Screens {
         seats: house.seats.clone(),
+        mirrors: house.mirrors.clone(),
         stock: stock(content.clone(), shelf.clone()),
         content,
         timezone: store.timezone.clone(),

@@ -164,8 +164,9 @@ fn fill(covered: &mut [f32], from: f32, to: f32) {
     if from >= to {
         return;
     }
-    for column in whole(from)..whole(to.ceil()) {
-        covered[column] += (to.min(column as f32 + 1.0) - from.max(column as f32)).clamp(0.0, 1.0);
+    let first = whole(from);
+    for (column, cover) in covered.iter_mut().enumerate().take(whole(to.ceil())).skip(first) {
+        *cover += (to.min(column as f32 + 1.0) - from.max(column as f32)).clamp(0.0, 1.0);
     }
 }
 
