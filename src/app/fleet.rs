@@ -58,6 +58,11 @@ impl Described {
         self.device.can()
     }
 
+    /// Whether the driver of another description would be the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.made_of == other.made_of
+    }
+
     /// The currency of its prices.
     pub(super) fn currency(&self) -> Currency {
         self.device.currency()
