@@ -18,6 +18,7 @@ use crate::sense::vision::yunet;
 /// The sets of instructions, the best one first.
 fn levels() -> Vec<Level> {
     let best = Level::new();
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "there is one set only"))]
     let mut levels = vec![best];
     #[cfg(target_arch = "x86_64")]
     {
