@@ -6,35 +6,29 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
+use super::App;
 use super::console::{Counter, Notes};
 use super::diagnostics::Bundler;
 use super::fleet::House;
 use super::line::Seen;
+use super::pages::{Listening, known, open_console, open_content, screens};
 use super::trial::{self, Plan};
-use super::{App, content_settings};
 use crate::clock::{Clock, Trust};
 use crate::config::{self, Kept, LastGood, sha256_hex};
-use crate::console::{self, Hands, Screens, Shown, Stock};
-use crate::content::{self, Content};
-use crate::device::{Commons, Members, Once, Vault};
+use crate::console::{Screens, Shown};
+use crate::device::{Commons, Members, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::router::{Shelf, Targets};
-use crate::transport::{Mirrors, Seats, TlsFilesError, TlsServer};
-use crate::types::{Body, Chain, Condition, DeviceId, Draft, Notice, Observation, Row, Slot, User};
+use crate::transport::{Mirrors, Seats, TlsFilesError};
+use crate::types::{Body, Condition, Draft, Notice};
 use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
 
 /// Whose state in the journal the applied configuration is, and under which key.
 const READER: &str = "app";
 const APPLIED: &str = "config.sha256";
-
-/// Events that are looked through at the start for what screens have said.
-const KNOWN_ROWS: i64 = 50_000;
-/// Of them at once.
-const KNOWN_PAGE: usize = 500;
 
 /// Why the gateway cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -100,37 +94,22 @@ impl App {
         let (metrics, board, seen) = (Metrics::default(), Board::default(), Seen::default());
         let last_good = LastGood::of(&store.gateway.data_dir);
         let (exchange, reported) = (ConfigExchange::default(), trial::resume(&last_good, &origin));
-        if let Some(report) = &reported {
-            exchange.report(report.clone());
+        reported.iter().for_each(|report| exchange.report(report.clone()));
+        if let Some(refused) = &refused {
+            conditions.set(Condition::ConfigSafeMode, None, true, Some(refused.summary()));
+            stand_still(&mut current, &board);
+        } else {
+            announce_configuration(&current, &journal, &clock).await?;
+            keep(&last_good, &current.kept);
         }
-        let safe_mode = refused.is_some();
-        match refused {
-            Some(refused) => {
-                conditions.set(Condition::ConfigSafeMode, None, true, Some(refused.summary()));
-                stand_still(&mut current, &board);
-            }
-            None => {
-                announce_configuration(&current, &journal, &clock).await?;
-                keep(&last_good, &current.kept);
-            }
-        }
-        let notes = Notes::new(&current, safe_mode);
+        let notes = Notes::new(&current, refused.is_some());
         let (newest, roster) = watch::channel(Arc::default());
         let opened = open_content(&store)?;
         let (content, shelf) = (opened.content.clone(), Shelf::default());
-        let house = House {
-            clock: clock.clone(),
-            journal: journal.clone(),
-            conditions: conditions.clone(),
-            metrics: metrics.clone(),
-            board: board.clone(),
-            vault: Vault::default(),
-            members: Members::new(roster),
-            seats: Seats::default(),
-            mirrors: Mirrors::default(),
-            once: known(&journal).await?,
-            commons: Commons::default(),
-        };
+        let members = Members::new(roster);
+        let (vault, seats, mirrors) = (Vault::default(), Seats::default(), Mirrors::default());
+        let (once, commons) = (known(&journal).await?, Commons::default());
+        let house = House { clock, journal, conditions, metrics, board, vault, members, seats, mirrors, once, commons };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
         let targets = Targets::default();
@@ -145,14 +124,8 @@ impl App {
             notes: notes.clone(),
             wishes: wish,
         };
-        let console = listener.map(|(listener, tls, users)| {
-            let House { clock, journal, conditions, metrics, board, .. } = house.clone();
-            let gateway = Arc::new(counter);
-            let screens = screens(&house, &current.store, content, &shelf);
-            let shown =
-                Shown { name, source, clock, journal, conditions, metrics, board, screens, gateway, tls, users };
-            (listener, shown)
-        });
+        let screens = screens(&house, &store, content, &shelf);
+        let console = listener.map(|listening| shown(listening, (name, source), &house, screens, counter));
         let configurations = (exchange, wishes, notes);
         Ok(Self {
             house,
@@ -172,56 +145,17 @@ impl App {
     }
 }
 
-fn open_content(store: &config::Store) -> Result<content::Opened, AppError> {
-    let opened = content::open(&store.gateway.data_dir.join("content"), &content_settings(store));
-    opened.map_err(|error| AppError::DataDir { path: error.path, source: error.source })
-}
-
-/// What screens have said lately: it is not let in again, also when the gateway died before it could say so.
-async fn known(journal: &Journal) -> Result<Once, AppError> {
-    let once = Once::default();
-    let head = journal.head().borrow().row;
-    let mut row = Row(head.0.saturating_sub(KNOWN_ROWS).max(0));
-    loop {
-        let events = journal.after(row, KNOWN_PAGE).await.map_err(AppError::Journal)?;
-        let Some(last) = events.last() else { return Ok(once) };
-        row = last.row;
-        for event in &events {
-            match &event.draft.body {
-                Body::Observed(Observation::ScreenPlay(play)) => once.first(play.play),
-                Body::Observed(Observation::ScreenAction(action)) => once.first(action.outer_biz_id),
-                _ => true,
-            };
-        }
-    }
-}
-
-/// Counts of products that lie in machines.
-fn stock(content: Content, shelf: Shelf) -> Stock {
-    Arc::new(move || {
-        let active = content.active();
-        let products = active.manifest.iter().flat_map(|manifest| &manifest.products);
-        let counted = products.filter_map(|product| {
-            let stocked = product.stock.as_ref()?;
-            let lane = shelf.lane(&DeviceId::new(&stocked.machine).ok()?, Slot(stocked.slot))?;
-            Some((product.sku.clone(), u32::from(lane.count?)))
-        });
-        counted.collect()
-    })
-}
-
-/// What the pages of screens show and whom they talk to.
-fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf) -> Screens {
-    Screens {
-        seats: house.seats.clone(),
-        mirrors: house.mirrors.clone(),
-        stock: stock(content.clone(), shelf.clone()),
-        content,
-        timezone: store.timezone.clone(),
-        clock: house.clock.clone(),
-        ending: CancellationToken::new(),
-        hands: Hands::default(),
-    }
+/// What the console shows, and where.
+fn shown(
+    (listener, tls, users): Listening,
+    (name, source): (String, Arc<Source>),
+    house: &House,
+    screens: Screens,
+    counter: Counter,
+) -> (TcpListener, Shown) {
+    let House { clock, journal, conditions, metrics, board, .. } = house.clone();
+    let gateway = Arc::new(counter);
+    (listener, Shown { name, source, clock, journal, conditions, metrics, board, screens, gateway, tls, users })
 }
 
 /// Which clock is believed.
@@ -245,25 +179,6 @@ fn keep(last_good: &LastGood, kept: &Kept) {
     if let Err(error) = last_good.keep(kept) {
         tracing::warn!(%error, "the configuration could not be kept, to fall back on should the file break");
     }
-}
-
-/// The listener, its certificate and its users. The configuration has been checked, so that none of it should fail.
-async fn open_console(
-    console: &config::Console,
-) -> Result<(TcpListener, Option<TlsServer>, Option<Vec<User>>), AppError> {
-    let listen = console.listen;
-    let listener = console::bind(listen).await.map_err(|source| AppError::Listen { listen, source })?;
-    let identity = console.identity.as_ref();
-    let tls = identity.map(|files| TlsServer::from_files(&files.cert_file, &files.key_file));
-    let tls = tls.transpose().map_err(AppError::Certificate)?;
-    // On loopback nobody has to log in.
-    let users_file = console.users_file.as_ref().filter(|_| !listen.ip().is_loopback());
-    let users = users_file.map(|file| {
-        let wrong = |why: String| AppError::Users { file: file.clone(), why };
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-        User::parse_all(&text).map_err(|mistake| wrong(Chain(&mistake).to_string()))
-    });
-    Ok((listener, tls, users.transpose()?))
 }
 
 fn open_journal(store: &config::Store, clock: &Clock, conditions: &Conditions) -> Result<Journal, AppError> {

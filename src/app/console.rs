@@ -231,6 +231,7 @@ fn changes(running: &Running, then: &Store, devices: &BTreeMap<DeviceId, Describ
         (running.store.cloud == then.cloud, "[cloud]"),
         (running.store.stations == then.stations, "[[station]]"),
         (running.store.members == then.members, "[members]"),
+        (running.store.content == then.content, "[content]"),
     ] {
         if !same && !changes.iter().any(|change| change.what.starts_with(name)) {
             changes.push(change(name, How::Changed));

@@ -15,6 +15,7 @@ mod diagnostics;
 mod fleet;
 mod health;
 mod line;
+mod pages;
 mod requests;
 mod settle;
 mod stations;

@@ -51,6 +51,10 @@ pub(super) async fn ask_daemon(store: &Store, path: &str) -> Result<String, Stri
     let Some(console) = &store.console else {
         return Err("the configuration has no [console]: nothing of a running daemon can be had".to_owned());
     };
+    if console.identity.is_some() {
+        let why = "the console speaks TLS and wants a login: what the daemon says of itself can be had there";
+        return Err(why.to_owned());
+    }
     let asked = async {
         let mut socket = TcpStream::connect(console.listen).await?;
         let request = format!("GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", console.listen);

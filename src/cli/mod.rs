@@ -135,8 +135,8 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::run(&args),
         Command::Journal(args) => journal::run(&args),
         Command::Sale(args) => sale::run(&args),
-        Command::Content(args) => content::run(&args),
         Command::User(args) => user::run(&args),
+        Command::Content(args) => content::run(&args),
         Command::Coupon(args) => coupon::run(&args),
         #[cfg(feature = "onnx")]
         Command::Face(args) => face::run(&args),

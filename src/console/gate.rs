@@ -18,7 +18,7 @@ use crate::types::UserRole;
 /// Carries the session's secret.
 const COOKIE: &str = "smartstore";
 /// The screens' own: their requests carry a token, which is theirs to check.
-const SCREENS: [&str; 4] = ["/s/", "/cas/", "/api/v1/screens", "/h/"];
+const SCREENS: [&str; 4] = ["/s/", "/cas/", "/api/v1/screens/", "/h/"];
 /// What a browser needs before it can log in: nothing of the store is in it.
 const BEFORE_LOGIN: [&str; 3] = ["/login", "/api/v1/login", "/console/"];
 
@@ -42,6 +42,9 @@ pub(super) fn refuse(status: StatusCode, error: &'static str, message: &str) -> 
 pub(super) async fn guard(State(inside): State<Arc<Inside>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if begins_with(path, &SCREENS) {
+        if let Some(known) = inside.known(request.headers()) {
+            request.extensions_mut().insert(known);
+        }
         return next.run(request).await;
     }
     let is_look = matches!(*request.method(), Method::GET | Method::HEAD);

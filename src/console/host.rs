@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::listener::Peer;
 use crate::transport::TlsServer;
 
 /// The hosts a request may name.
@@ -48,7 +49,11 @@ fn split(host: &str) -> (&str, Option<&str>) {
     (name.trim_start_matches('[').trim_end_matches(']'), port)
 }
 
-pub(super) async fn check(State(allowed): State<Allowed>, request: Request, next: Next) -> Response {
+pub(super) async fn check(State(allowed): State<Allowed>, mut request: Request, next: Next) -> Response {
+    // Handlers know the other end by the address alone, whatever carries the connection.
+    if let Some(ConnectInfo(Peer(address))) = request.extensions().get().copied() {
+        request.extensions_mut().insert(ConnectInfo(address));
+    }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     if host.is_some_and(|host| allowed.allows(host)) {
         return next.run(request).await;

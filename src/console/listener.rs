@@ -38,8 +38,6 @@ pub(super) struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
-type Handshake = BoxFuture<'static, Option<(Connection, SocketAddr)>>;
-
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
@@ -49,6 +47,8 @@ impl Connected<IncomingStream<'_, Door>> for Peer {
         Self(*stream.remote_addr())
     }
 }
+
+type Handshake = BoxFuture<'static, Option<(Connection, SocketAddr)>>;
 
 /// The console's listener.
 pub(super) struct Door {

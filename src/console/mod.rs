@@ -1,6 +1,6 @@
 //! The console: the local HTTP side for technicians and programs on the box.
 //!
-//! [`screens`] serves the pages of screens beside it.
+//! [`screens`] serves the pages of screens beside it, which know their own tokens.
 //!
 //! What is absent: nothing here reaches a driver (what is asked of a device goes into the ledger of commands), nothing
 //! reads a path from a URL (every file has a fixed name and is part of the binary), nothing is fetched from elsewhere.
@@ -52,7 +52,7 @@ pub use gateway::{
     WaitingSale,
 };
 pub use pin::{ITERATIONS, seal_pin};
-pub use screens::{Hands, Screens, Stock};
+pub use screens::{Hands, Screens, Stock, Wall};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
@@ -145,8 +145,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let allowed = host::Allowed::of(listener.local_addr()?, shown.tls.clone());
-    let (screens, tls) = (shown.screens.clone(), shown.tls.clone());
-    let ending = screens.ending.clone();
+    let (ending, tls) = (shown.screens.ending.clone(), shown.tls.clone());
     let (pending, concluded) = mpsc::channel(configuration::PENDING);
     let inside = Arc::new(Inside {
         audit: Audit::new(shown.journal.clone(), shown.clock.clone()),
@@ -159,13 +158,13 @@ pub async fn serve(
         stop: ending.clone(),
         shown,
     });
-    let router = router(&inside).merge(screens::routes(screens)).layer(from_fn_with_state(allowed, host::check));
-    let service = router.into_make_service_with_connect_info::<listener::Peer>();
+    let router = router(&inside, allowed);
     let stopped = async move {
         stop.await;
-        // Streams have no end of their own.
+        // Streams have no end of their own, those of screens neither.
         ending.cancel();
     };
+    let service = router.into_make_service_with_connect_info::<listener::Peer>();
     let served = axum::serve(listener::Door::new(listener, tls), service).with_graceful_shutdown(stopped);
     let beside = async { tokio::join!(inside.watch(), inside.conclude_all(concluded)) };
     tokio::select! {
@@ -175,7 +174,7 @@ pub async fn serve(
     }
 }
 
-fn router(inside: &Arc<Inside>) -> Router {
+fn router(inside: &Arc<Inside>, allowed: host::Allowed) -> Router {
     let mut router = Router::new()
         .route("/", get(page::index))
         .route("/login", get(page::login))
@@ -199,8 +198,12 @@ fn router(inside: &Arc<Inside>) -> Router {
     for asset in &assets::ASSETS {
         router = router.route(asset.path, get(assets::serve));
     }
+    let screens = inside.shown.screens.clone();
     router
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(from_fn_with_state(Arc::clone(inside), gate::guard))
         .with_state(Arc::clone(inside))
+        .merge(screens::console_routes(screens.clone()))
+        .merge(screens::routes(screens))
+        .layer(from_fn_with_state(Arc::clone(inside), gate::guard))
+        .layer(from_fn_with_state(allowed, host::check))
 }

@@ -19,9 +19,6 @@ use crate::journal::JournalError;
 use crate::observe::{DeviceState, DeviceStatus, Standing};
 use crate::types::{ActionKind, Chain, DeviceId, Level};
 
-/// Whether `GET /api/v1/screens` tells of screens, and so whether their wall is shown.
-const SCREENS: bool = false;
-
 /// What a person may be offered to do with a device, where the device can do it.
 pub(super) const OFFERED: [ActionKind; 5] = [
     ActionKind::DeviceRestart,
@@ -93,7 +90,7 @@ impl Inside {
             boot: clock.boot().to_string(),
             up_s: clock.now().saturating_duration_since(self.began).as_secs(),
             user: User { name: known.name.clone(), role: known.role.as_str(), session: self.sessions.is_some() },
-            screens: SCREENS,
+            screens: !self.shown.screens.seats.list().is_empty(),
             connected: self.shown.gateway.connected(),
             devices: self.devices(&standing),
             conditions: standing.into_iter().map(ConditionAnswer::from).collect(),

@@ -1,12 +1,14 @@
 //! Who may see a screen's page: browsers on this machine, and those that have shown the screen's token.
 
+use std::net::SocketAddr;
+
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ring::digest::{SHA256, digest};
 
-use crate::console::listener::Peer;
+use crate::console::session::Known;
 use crate::transport::Seats;
 
 const COOKIE: &str = "smartstore-screen";
@@ -53,13 +55,17 @@ fn in_query(query: &str) -> Option<&str> {
 
 pub(super) async fn check(
     State(gate): State<Gate>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path();
     // A hand-off's own token is its leave.
     if peer.ip().to_canonical().is_loopback() || path.starts_with("/h/") {
+        return next.run(request).await;
+    }
+    // Who has logged in at the console sees what is on.
+    if path.starts_with("/cas/") && request.extensions().get::<Known>().is_some() {
         return next.run(request).await;
     }
     let screen = screen_of(path);

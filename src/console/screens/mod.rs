@@ -8,6 +8,7 @@
 //! | `GET /api/v1/screens/{screen}/program` | what it shows for the next two days |
 //! | `GET /api/v1/screens/{screen}/events` | what it is told, as server-sent events |
 //! | `POST /api/v1/screens/{screen}/{heartbeat,plays,actions,shown}` | what it says; 2xx: it is on disk |
+//! | `GET /api/v1/screens` | what every screen last said of itself, for the console |
 //! | `GET /api/v1/screens/{screen}/mirror` | a mirror's pictures and what is wished of them, as a WebSocket |
 //! | `POST /api/v1/screens/{screen}/handoff`, `GET /h/{token}` | a product onto a shopper's phone, once |
 //!
@@ -24,6 +25,7 @@ mod mirror;
 mod page;
 mod post;
 mod range;
+mod wall;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,9 +68,12 @@ pub struct Screens {
     pub ending: CancellationToken,
     /// Products on their way to phones.
     pub hands: hand::Hands,
+    /// What screens last said of themselves.
+    pub wall: wall::Wall,
 }
 
 pub use hand::Hands;
+pub use wall::Wall;
 
 /// The routes, all behind the gate.
 pub(super) fn routes(screens: Screens) -> Router {
@@ -86,6 +91,11 @@ pub(super) fn routes(screens: Screens) -> Router {
         .layer(DefaultBodyLimit::max(limits::POST_BYTES))
         .layer(axum::middleware::from_fn_with_state(gate, gate::check))
         .with_state(screens)
+}
+
+/// What the console asks of the screens; behind its login, not behind the screens' tokens.
+pub(super) fn console_routes(screens: Screens) -> Router {
+    Router::new().route("/api/v1/screens", get(wall::wall)).with_state(screens)
 }
 
 impl Screens {

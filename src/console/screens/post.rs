@@ -21,8 +21,13 @@ pub(super) async fn post(
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     let Some(seat) = screens.seats.at(&screen) else { return StatusCode::NOT_FOUND.into_response() };
-    match seat.post(kind, body).await {
-        Some(Reply::Taken) => StatusCode::NO_CONTENT.into_response(),
+    match seat.post(kind, body.clone()).await {
+        Some(Reply::Taken) => {
+            if kind == PostKind::Beat {
+                screens.wall.note(&screen, &body, screens.clock.wall().0);
+            }
+            StatusCode::NO_CONTENT.into_response()
+        }
         Some(Reply::Bad(why)) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "its driver does not take it now\n").into_response(),
     }

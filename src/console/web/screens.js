@@ -26,13 +26,15 @@ const picture = one =>
         ? h("img", { src: one.thumbnail, alt: say("shows", { item: one.item ?? "–" }), loading: "lazy" })
         : h("div", { class: "nothing", "aria-hidden": "true" });
 
+const known = value => value ?? "–";
+
 function screen(one) {
-    const facts = Object.entries(one).filter(
-        ([name, value]) =>
-            !["id", "thumbnail", "state", "last_seen"].includes(name) &&
-            value !== null &&
-            typeof value !== "object",
-    );
+    const word = say("wall_" + one.state);
+    const revision =
+        one.rev === one.wanted_rev
+            ? String(one.rev)
+            : say("rev_of", { rev: known(one.rev), wanted: one.wanted_rev });
+    const skew = one.clock_skew_ms === null ? "–" : `${one.clock_skew_ms} ms`;
     return h(
         "li",
         { class: "card screen", "data-key": one.id },
@@ -41,13 +43,19 @@ function screen(one) {
             "div",
             { class: "who" },
             h("h2", {}, one.id),
-            one.state ? pill(one.state === "ok" ? "ok" : "warning", one.state) : null,
+            pill({ ok: "ok", dark: "error" }[one.state] ?? "warning", word),
         ),
         h(
             "dl",
             { class: "facts" },
+            fact(say("screen_item"), known(one.item)),
             fact(say("col_seen"), when(one.last_seen)),
-            facts.map(([name, value]) => fact(say("screen_" + name, {}, name), String(value))),
+            fact(say("screen_rev"), revision),
+            fact(say("screen_fps"), known(one.fps)),
+            fact(say("screen_dropped"), known(one.dropped)),
+            fact(say("screen_skew"), skew),
+            fact(say("screen_waiting"), known(one.waiting)),
+            fact(say("screen_pages"), `${one.pages} · ${one.page}`),
         ),
     );
 }
