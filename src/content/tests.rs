@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::shelf::digest_of;
 use super::{Content, Settings, open};
 use crate::clock::{Clock, Trust};
-use crate::journal::Journal;
+use crate::journal::{Intake, Journal};
 use crate::observe::Conditions;
 use crate::types::{
-    Action, Assigned, Body, CommandId, Condition, ContentSource, Ended, KeyId, Observation, Row, ScreenOverride,
+    Action, Assigned, Body, Command, CommandId, Condition, ContentSource, Ended, KeyId, Observation, Origin, Row,
+    ScreenOverride,
 };
 use crate::wire::screen::seal;
 
@@ -183,6 +184,10 @@ impl Shop {
         let command = CommandId::new(&format!("c-{}-{}", self.asked, self.clock.random_uuid())).unwrap();
         let to = if matches!(action, Action::ContentPut(_)) { &self.puts } else { &self.overrides };
         let deadline = self.clock.now() + within;
+        let not_after = self.clock.wall().0.plus(LONG);
+        let filed =
+            Command { id: command.clone(), device: None, action: action.clone(), not_after, origin: Origin::Cloud };
+        self.journal.accept(Intake::Command(filed)).await.unwrap();
         to.send(Assigned { command: command.clone(), action, deadline }).await.unwrap();
         let mut head = self.journal.head();
         loop {

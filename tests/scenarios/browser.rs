@@ -55,8 +55,12 @@ impl Browser {
             .spawn()
             .unwrap();
         let file = folder.path().join("DevToolsActivePort");
-        let mut port = 0;
+        let mut port = debugging;
+        // One that was told its port does not write it down.
         wait_until("the browser is there", STARTS_WITHIN, || {
+            if debugging != 0 {
+                return TcpStream::connect(("127.0.0.1", debugging)).is_ok();
+            }
             let text = std::fs::read_to_string(&file).unwrap_or_default();
             port = text.lines().next().and_then(|line| line.parse().ok()).unwrap_or(0);
             port != 0

@@ -199,7 +199,8 @@ fn forged_outdated_and_unreachable_content_leaves_the_screens_as_they_are() {
     assert_eq!(none, ("refused".to_owned(), "bad-args".to_owned()));
     gallery.put(&demo_content(), 5);
     let older = gallery.studio.pack(&demo_content(), "older", 4);
-    let foreign = Studio::open().pack(&demo_content(), "foreign", 9);
+    let stranger = Studio::open();
+    let foreign = stranger.pack(&demo_content(), "foreign", 9);
     let mut wrong = gallery.studio.pack(&demo_content(), "wrong", 9);
     wrong["sha256"] = json!("0".repeat(64));
     for (args, why) in [(older, "outdated"), (foreign, "forged"), (wrong, "digest")] {

@@ -245,6 +245,53 @@ fn judged_by_axe(page: &mut Browser) {
     assert_eq!(found, json!([]));
 }
 
+#[test]
+fn a_page_comes_up_without_its_gateway_and_is_early_with_it() {
+    if !browser::is_there() {
+        return;
+    }
+    let mut gallery = Gallery::open(&[("screen-1", "signage", "")]);
+    gallery.put(&quick(&gallery), 1);
+    let mut page = Browser::open(&gallery.shop.url("/s/screen-1"), "1280,720");
+    page.wait_for("window.__state && __state.connected && __state.frames > 5", PATIENCE);
+    page.wait_for("navigator.serviceWorker.controller", PATIENCE);
+    // Once more, with the worker between: it keeps what it passes on.
+    page.call("Page.reload", &json!({}));
+    page.wait_for("window.__state && __state.changes.length > 6", PATIENCE);
+    let painted = page.value("performance.getEntriesByName('first-contentful-paint').map((one) => one.startTime)[0]");
+    eprintln!("first picture after {:.0} ms", painted.as_f64().unwrap());
+    assert!(painted.as_f64().unwrap() < 1000.0, "{painted}");
+    gallery.shop.kill();
+    page.call("Page.reload", &json!({}));
+    page.wait_for("window.__state && __state.changes.length > 3 && !__state.connected", PATIENCE);
+    let drawn = page.value("[...document.querySelectorAll('img')].some((one) => one.complete && one.naturalWidth > 0)");
+    assert_eq!(drawn, true);
+    page.keep_shot("signage-alone");
+    gallery.shop.start();
+    page.wait_for("__state.connected && __state.plays.waiting === 0", PATIENCE);
+}
+
+#[test]
+fn what_is_on_follows_the_clock_that_a_page_is_given() {
+    if !browser::is_there() {
+        return;
+    }
+    let mut gallery = Gallery::open(&[("screen-1", "signage", "")]);
+    gallery.put(&demo_content(), 1);
+    // 20:00 and 10:00 in Shanghai. The evening has its own playlist.
+    for (clock, expected) in
+        [("2026-11-22T12:00:01Z", "evening welcome"), ("2026-11-22T02:00:01Z", "welcome tea autumn mug scarf")]
+    {
+        let url = gallery.shop.url(&format!("/s/screen-1?clock={clock}&rate=20&lang=en"));
+        let mut page = Browser::open(&url, "1280,720");
+        page.wait_for("window.__state && __state.changes.length >= 8", PATIENCE);
+        let shown: BTreeSet<String> =
+            serde_json::from_value(page.value("__state.changes.map((one) => one.item)")).unwrap();
+        assert_eq!(shown, expected.split(' ').map(str::to_owned).collect());
+        assert_eq!(page.value("document.documentElement.lang"), "en");
+    }
+}
+
 /// Pushes what a sensor would; when, in milliseconds since 1970.
 fn lift(port: u16, facing: &str, lifted: bool) -> f64 {
     let body = json!({ "facing": facing, "lifted": lifted }).to_string();

@@ -167,7 +167,10 @@ impl Page<'_> {
             },
         };
         let reply = match taken {
-            Ok(observations) => self.let_in(kind, observations).await?,
+            Ok(observations) => match self.let_in(kind, observations).await? {
+                Some(reply) => reply,
+                None => return Ok(()),
+            },
             Err(misread) => {
                 self.port.scope.count(Tally::FramesMalformed, 1);
                 Reply::Bad(misread.to_string())
@@ -178,8 +181,9 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// What is posted is on disk before the page hears so: also what was let in before and is on its way there.
-    async fn let_in(&mut self, kind: PostKind, observations: Vec<Observation>) -> Result<Reply, DriverError> {
+    /// What is posted is on disk before the page hears so: also what was let in before and is on its way there. Nothing
+    /// when the driver is told to stop meanwhile: the page posts again.
+    async fn let_in(&mut self, kind: PostKind, observations: Vec<Observation>) -> Result<Option<Reply>, DriverError> {
         for observation in observations {
             self.port.observe(observation).await?;
         }
@@ -187,11 +191,11 @@ impl Page<'_> {
             self.port.scope.count(Tally::FramesGood, 1);
             let stop = self.port.stop.clone();
             tokio::select! {
-                () = stop.cancelled() => return Err(DriverError::Closed),
+                () = stop.cancelled() => return Ok(None),
                 () = self.port.all_stored() => {}
             }
         }
-        Ok(Reply::Taken)
+        Ok(Some(Reply::Taken))
     }
 
     fn heard(&mut self, beat: &Beat) {

@@ -9,6 +9,8 @@ import { Mirror } from './mirror.js';
 import { Shelf } from './shelf.js';
 
 const BEAT_MS = 5000;
+// Stock that is older than this is asked for again when somebody looks at a product.
+const FRESH_MS = 3000;
 const screen = document.body.dataset.screen;
 const base = `/api/v1/screens/${screen}`;
 const page = uuid();
@@ -50,7 +52,10 @@ player.onChange = (stage) => {
     if (changes.length > 200) changes.shift();
 };
 
+let refreshed = -Infinity;
+
 async function refresh() {
+    refreshed = performance.now();
     try {
         take(await link.program(now()));
     } catch (error) {
@@ -165,6 +170,9 @@ if (document.body.dataset.kind === 'shelf') {
     shelf = new Shelf(document.getElementById('shelf'), {
         act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
         post: (what, body) => link.post(what, body),
+        refresh: () => {
+            if (performance.now() - refreshed > FRESH_MS) refresh();
+        },
     });
 }
 if (document.body.dataset.kind === 'mirror') {

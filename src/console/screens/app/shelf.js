@@ -16,12 +16,13 @@ function button(className, text, done) {
 }
 
 export class Shelf {
-    /** `act(action)` reports what a shopper did, `post(what, body)` asks the gateway. */
-    constructor(root, { act, post }) {
+    /** `act(action)` reports what a shopper did, `post(what, body)` asks the gateway, `refresh()` asks for stock. */
+    constructor(root, { act, post, refresh }) {
         Object.assign(this, {
             root,
             act,
             post,
+            refresh,
             sku: null,
             how: null,
             session: null,
@@ -32,6 +33,10 @@ export class Shelf {
         this.live = element('p', 'live');
         this.live.setAttribute('role', 'status');
         this.isIdle = true;
+        // The language that the screen begins in, for every shopper.
+        this.language = lang();
+        this.hint = element('p', 'touch');
+        document.body.append(this.hint);
         addEventListener('pointerdown', () => this.touched(), { capture: true });
         addEventListener('keydown', () => this.touched(), { capture: true });
     }
@@ -60,6 +65,9 @@ export class Shelf {
     rest() {
         Object.assign(this, { isIdle: true, session: null, sku: null, hand: null });
         this.favours.clear();
+        this.say('');
+        setLang(this.language);
+        this.hint.textContent = word('touch');
         document.body.classList.add('idle');
         this.draw();
     }
@@ -72,8 +80,10 @@ export class Shelf {
 
     open(sku, how) {
         Object.assign(this, { sku, how, hand: null });
+        this.say('');
         if (how === 'lifted' || sku) this.touched();
         this.draw();
+        if (sku) this.refresh();
     }
 
     report(action, product) {
@@ -92,6 +102,7 @@ export class Shelf {
         const other = lang() === 'en' ? 'zh-CN' : 'en';
         const language = button('plain', word('language'), () => {
             setLang(other);
+            this.say('');
             this.draw();
         });
         language.lang = other;
