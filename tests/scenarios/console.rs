@@ -382,3 +382,32 @@ fn a_broken_file_is_mended_at_the_console_in_safe_mode() {
     shop.wait_held();
     assert_eq!(shop.status_of("/health"), Some(200));
 }
+
+#[test]
+fn a_profile_is_mended_beside_the_configuration_and_stays_mended() {
+    let mut shop = Shop::new(tempfile::tempdir().unwrap(), "scanner/generic-serial", None);
+    shop.start();
+    shop.wait_held();
+    let name = "scanner/generic-serial";
+    let config = || get(&shop, "/api/v1/config", &[]).json();
+    let (text, profile) = (config()["text"].clone(), config()["profiles"][name].as_str().unwrap().to_owned());
+    let draft = |profile: &str| json!({ "text": text, "profiles": { name: profile } });
+    let dry = |draft: &Value| post(&shop, "/api/v1/config/check", draft).json();
+    let broken = dry(&draft(&profile.replacen("[facts", "[fact", 1)));
+    let file = broken["diagnostics"][0]["file"].as_str().unwrap();
+    assert!(broken["usable"] == false && file.ends_with("device-profiles/scanner/generic-serial.toml"), "{broken}");
+    let mended = draft(&format!("# mended\n{profile}"));
+    assert_eq!(dry(&mended)["changes"], json!([{ "what": "scanner-1", "how": "changed" }]));
+    let apply = |draft: &Value| {
+        assert_eq!(post(&shop, "/api/v1/config/apply", draft).status, 202);
+        wait_until("it is applied", BOUND, || config()["last"]["state"] == "applied");
+    };
+    apply(&mended);
+    let is_mended = || config()["profiles"][name].as_str().unwrap().starts_with("# mended");
+    assert!(is_mended());
+    apply(&json!({ "text": format!("{}\n# another remark\n", text.as_str().unwrap()) }));
+    assert!(is_mended(), "another change keeps it");
+    shop.stop();
+    shop.start();
+    assert!(get(&shop, "/api/v1/config", &[]).body.contains("# mended"), "so does a restart");
+}
