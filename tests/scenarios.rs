@@ -32,6 +32,12 @@ mod cloud;
 mod cloud_configuration;
 #[path = "scenarios/configuration.rs"]
 mod configuration;
+#[path = "scenarios/console.rs"]
+mod console;
+#[path = "scenarios/console_browser.rs"]
+mod console_browser;
+#[path = "scenarios/console_login.rs"]
+mod console_login;
 #[cfg(feature = "device-screen")]
 #[path = "scenarios/content.rs"]
 mod content;

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::console::{Counter, Notes};
 use super::diagnostics::Bundler;
 use super::fleet::House;
 use super::line::Seen;
@@ -21,9 +21,9 @@ use crate::content::{self, Content};
 use crate::device::{Commons, Members, Once, Vault};
 use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
-use crate::router::Shelf;
-use crate::transport::Seats;
-use crate::types::{Body, Condition, DeviceId, Draft, Notice, Observation, Row, Slot};
+use crate::router::{Shelf, Targets};
+use crate::transport::{Mirrors, Seats, TlsFilesError, TlsServer};
+use crate::types::{Body, Chain, Condition, DeviceId, Draft, Notice, Observation, Row, Slot, User};
 use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
 
@@ -60,6 +60,17 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
+    /// The console's certificate cannot be used.
+    #[error("the console's certificate")]
+    Certificate(#[source] TlsFilesError),
+    /// The console's users cannot be read.
+    #[error("the console's users in {file}: {why}")]
+    Users {
+        /// Their file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A part that everything hangs on has ended.
     #[error("{part}: {why}")]
     Core {
@@ -77,16 +88,13 @@ impl App {
     pub async fn build(start: config::Start) -> Result<Self, AppError> {
         let config::Start { loaded, origin, refused } = start;
         let mut current = Plan::new(loaded, &origin, origin.version.as_ref());
-        let store = &current.store;
-        let clock = Clock::system(match store.gateway.clock {
-            config::Trust::Kernel => Trust::Kernel,
-            config::Trust::Trusted => Trust::Trusted,
-        });
+        let store = Arc::clone(&current.store);
+        let clock = Clock::system(trust(store.gateway.clock));
         let conditions = Conditions::new(clock.clone());
-        let journal = open_journal(store, &clock, &conditions)?;
+        let journal = open_journal(&store, &clock, &conditions)?;
         let source = Arc::new(Source::new(&store.id, &store.gateway.id, journal.epoch()));
         let listener = match &store.console {
-            Some(console) => Some(listen(console.listen).await?),
+            Some(console) => Some(open_console(console).await?),
             None => None,
         };
         let (metrics, board, seen) = (Metrics::default(), Board::default(), Seen::default());
@@ -95,21 +103,20 @@ impl App {
         if let Some(report) = &reported {
             exchange.report(report.clone());
         }
+        let safe_mode = refused.is_some();
         match refused {
             Some(refused) => {
                 conditions.set(Condition::ConfigSafeMode, None, true, Some(refused.summary()));
-                for (id, stopped) in std::mem::take(&mut current.devices) {
-                    board.add(id.clone(), stopped.profile);
-                    board.update(&id, |status| status.state = DeviceState::Stopped);
-                }
+                stand_still(&mut current, &board);
             }
             None => {
                 announce_configuration(&current, &journal, &clock).await?;
                 keep(&last_good, &current.kept);
             }
         }
+        let notes = Notes::new(&current, safe_mode);
         let (newest, roster) = watch::channel(Arc::default());
-        let opened = open_content(store)?;
+        let opened = open_content(&store)?;
         let (content, shelf) = (opened.content.clone(), Shelf::default());
         let house = House {
             clock: clock.clone(),
@@ -120,18 +127,39 @@ impl App {
             vault: Vault::default(),
             members: Members::new(roster),
             seats: Seats::default(),
+            mirrors: Mirrors::default(),
             once: known(&journal).await?,
             commons: Commons::default(),
         };
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
-        let shown = shown(name, source, &house, (&seen, &bundler), screens(&house, &current.store, content, &shelf));
-        let console = listener.map(|listener| (listener, shown));
+        let targets = Targets::default();
+        let (wish, wishes) = mpsc::channel(1);
+        let counter = Counter {
+            house: house.clone(),
+            seen: seen.clone(),
+            bundler: bundler.clone(),
+            targets: targets.clone(),
+            last_good: last_good.clone(),
+            origin: origin.clone(),
+            notes: notes.clone(),
+            wishes: wish,
+        };
+        let console = listener.map(|(listener, tls, users)| {
+            let House { clock, journal, conditions, metrics, board, .. } = house.clone();
+            let gateway = Arc::new(counter);
+            let screens = screens(&house, &current.store, content, &shelf);
+            let shown =
+                Shown { name, source, clock, journal, conditions, metrics, board, screens, gateway, tls, users };
+            (listener, shown)
+        });
+        let configurations = (exchange, wishes, notes);
         Ok(Self {
             house,
             console,
+            targets,
             seen,
-            exchange,
+            configurations,
             reported,
             last_good,
             origin,
@@ -186,6 +214,7 @@ fn stock(content: Content, shelf: Shelf) -> Stock {
 fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf) -> Screens {
     Screens {
         seats: house.seats.clone(),
+        mirrors: house.mirrors.clone(),
         stock: stock(content.clone(), shelf.clone()),
         content,
         timezone: store.timezone.clone(),
@@ -195,29 +224,19 @@ fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf
     }
 }
 
-/// What the console shows.
-fn shown(
-    name: String,
-    source: Arc<Source>,
-    house: &House,
-    (seen, bundler): (&Seen, &Bundler),
-    screens: Screens,
-) -> Shown {
-    let (seen, bundler) = (seen.clone(), bundler.clone());
-    Shown {
-        name,
-        source,
-        clock: house.clock.clone(),
-        journal: house.journal.clone(),
-        conditions: house.conditions.clone(),
-        metrics: house.metrics.clone(),
-        board: house.board.clone(),
-        screens,
-        gauges: Arc::new(move || seen.gauges()),
-        diagnostics: Arc::new(move || {
-            let bundler = bundler.clone();
-            async move { bundler.bundle().await }.boxed()
-        }),
+/// Which clock is believed.
+fn trust(configured: config::Trust) -> Trust {
+    match configured {
+        config::Trust::Kernel => Trust::Kernel,
+        config::Trust::Trusted => Trust::Trusted,
+    }
+}
+
+/// No device of the plan is driven, and everybody sees that.
+fn stand_still(current: &mut Plan, board: &Board) {
+    for (id, stopped) in std::mem::take(&mut current.devices) {
+        board.add(id.clone(), stopped.profile);
+        board.update(&id, |status| status.state = DeviceState::Stopped);
     }
 }
 
@@ -228,8 +247,23 @@ fn keep(last_good: &LastGood, kept: &Kept) {
     }
 }
 
-async fn listen(listen: SocketAddr) -> Result<TcpListener, AppError> {
-    console::bind(listen).await.map_err(|source| AppError::Listen { listen, source })
+/// The listener, its certificate and its users. The configuration has been checked, so that none of it should fail.
+async fn open_console(
+    console: &config::Console,
+) -> Result<(TcpListener, Option<TlsServer>, Option<Vec<User>>), AppError> {
+    let listen = console.listen;
+    let listener = console::bind(listen).await.map_err(|source| AppError::Listen { listen, source })?;
+    let identity = console.identity.as_ref();
+    let tls = identity.map(|files| TlsServer::from_files(&files.cert_file, &files.key_file));
+    let tls = tls.transpose().map_err(AppError::Certificate)?;
+    // On loopback nobody has to log in.
+    let users_file = console.users_file.as_ref().filter(|_| !listen.ip().is_loopback());
+    let users = users_file.map(|file| {
+        let wrong = |why: String| AppError::Users { file: file.clone(), why };
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        User::parse_all(&text).map_err(|mistake| wrong(Chain(&mistake).to_string()))
+    });
+    Ok((listener, tls, users.transpose()?))
 }
 
 fn open_journal(store: &config::Store, clock: &Clock, conditions: &Conditions) -> Result<Journal, AppError> {

@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::observe::{Board, Conditions, DeviceScope, DeviceState, Metrics};
 use crate::router::{Target, Targets, intake};
 use crate::supervise::{Circle, Ending, Restart, supervise};
-use crate::transport::Seats;
+use crate::transport::{Mirrors, Seats};
 use crate::types::{ActionKind, Assigned, Condition, Currency, DeviceId, StationId};
 
 /// How long a driver may take to stop, and its last words to be stored.
@@ -34,6 +34,7 @@ pub(super) struct House {
     pub(super) vault: Vault,
     pub(super) members: Members,
     pub(super) seats: Seats,
+    pub(super) mirrors: Mirrors,
     pub(super) once: Once,
     pub(super) commons: Commons,
 }
@@ -45,6 +46,8 @@ pub(super) struct Described {
     pub(super) profile: String,
     /// The station whose camera it is.
     station: Option<StationId>,
+    /// The screen of the mirror whose camera it is.
+    mirror: Option<DeviceId>,
     /// Everything that the driver was made of: with another text it is another device.
     made_of: String,
 }
@@ -53,6 +56,11 @@ impl Described {
     /// What can be asked of it.
     pub(super) fn can(&self) -> &'static [ActionKind] {
         self.device.can()
+    }
+
+    /// Whether the driver of another description would be the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.made_of == other.made_of
     }
 
     /// The currency of its prices.
@@ -69,9 +77,11 @@ pub(super) fn described(store: &mut config::Store) -> BTreeMap<DeviceId, Describ
         let config::ConfiguredDevice { device, profile, profile_text, settings, .. } = configured;
         let at_camera = |station: &&config::Station| station.roles.get(&config::Role::Camera) == Some(device.id());
         let station = store.stations.iter().find(at_camera).map(|station| station.id.clone());
+        let mut mirrors = store.stations.iter().filter(|station| station.flow == config::Flow::Mirror);
+        let mirror = mirrors.find(at_camera).and_then(|station| station.roles.get(&config::Role::Screen).cloned());
         let endpoint = device.endpoint().exact();
-        let made_of = format!("{profile}\n{profile_text}\n{endpoint}\n{settings}\n{codes}\n{station:?}");
-        (device.id().clone(), Described { device: Arc::from(device), profile, station, made_of })
+        let made_of = format!("{profile}\n{profile_text}\n{endpoint}\n{settings}\n{codes}\n{station:?}\n{mirror:?}");
+        (device.id().clone(), Described { device: Arc::from(device), profile, station, mirror, made_of })
     });
     devices.collect()
 }
@@ -119,7 +129,7 @@ impl Fleet {
     }
 
     fn drive(&mut self, id: &DeviceId, described: &Described) {
-        let House { clock, journal, conditions, metrics, board, vault, members, seats, once, commons } =
+        let House { clock, journal, conditions, metrics, board, vault, members, seats, mirrors, once, commons } =
             self.house.clone();
         let (device, stop, restart) = (Arc::clone(&described.device), self.down.child_token(), Restart::default());
         board.add(id.clone(), described.profile.clone());
@@ -127,6 +137,7 @@ impl Fleet {
         let (mut port, PortEnds { observed, stored: storing, assign }) = port(scope, clock, CancellationToken::new());
         (port.vault, port.members, port.commons) = (vault, members, commons);
         (port.seats, port.once, port.station) = (seats, once, described.station.clone());
+        port.glass = described.mirror.as_ref().map(|screen| mirrors.behind(screen));
         let (can, currency) = (device.can(), device.currency());
         let target = Target { can, assign: assign.clone(), restart: restart.clone(), currency };
         self.targets.add(id.clone(), target);

@@ -10,6 +10,7 @@
 
 mod asked;
 mod build;
+mod console;
 mod diagnostics;
 mod fleet;
 mod health;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, LastGood, Origin};
@@ -41,6 +42,7 @@ use crate::router::{Desks, Dispatcher, Redeemer, Shelf, Targets};
 use crate::supervise::{Circle, Ending};
 use crate::types::{Chain, ConfigReport, Counter, DeviceId, StationId};
 use crate::uplink::ConfigExchange;
+use console::{Notes, Wish};
 use diagnostics::Bundler;
 use fleet::{Fleet, House};
 use line::{Line, Seen};
@@ -63,8 +65,10 @@ const LOOK_AT_DEVICES: Duration = Duration::from_millis(100);
 pub struct App {
     house: House,
     console: Option<(TcpListener, Shown)>,
+    targets: Targets,
     seen: Seen,
-    exchange: ConfigExchange,
+    /// What the cloud and what the console wants, and where is noted what runs.
+    configurations: (ConfigExchange, mpsc::Receiver<Wish>, Notes),
     reported: Option<ConfigReport>,
     last_good: LastGood,
     origin: Origin,
@@ -129,21 +133,10 @@ impl App {
     }
 
     async fn start(self) -> (Running, Desk) {
-        let Self {
-            house,
-            console,
-            seen,
-            exchange,
-            reported,
-            last_good,
-            origin,
-            current,
-            bundler,
-            newest,
-            opened,
-            shelf,
-        } = self;
-        let (targets, down) = (Targets::default(), CancellationToken::new());
+        let Self { house, console, targets, seen, configurations, .. } = self;
+        let Self { reported, last_good, origin, current, bundler, newest, opened, shelf, .. } = self;
+        let (exchange, wishes, notes) = configurations;
+        let down = CancellationToken::new();
         let name = (current.store.id.clone(), current.store.gateway.id.clone());
         let line = Line::new(house.clone(), name, exchange.clone(), seen);
         let fleet = Fleet::new(house.clone(), targets.clone(), down.clone());
@@ -153,7 +146,7 @@ impl App {
         let content = watch::Sender::new(content_settings(&current.store));
         let mut running = Running { fleet, line, bundler, desks, stations, members, content, core, stop_core };
         // Before the line is there: what comes down it at once is heard.
-        let desk = Desk::new(house.clone(), exchange, reported, last_good, origin, current);
+        let desk = Desk::new(house.clone(), (exchange, wishes), reported, last_good, origin, (current, notes));
         running.change_to(desk.current()).await;
         running.start_core(&house, (targets, shelf), (down, newest, opened), console).await;
         let data_dir = desk.current().store.gateway.data_dir.clone();

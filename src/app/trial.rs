@@ -1,4 +1,4 @@
-//! Configurations of the cloud: checked, tried for a bounded time, kept or taken back.
+//! Configurations of the cloud and of the console: checked, tried for a bounded time, kept or taken back.
 //!
 //! A trial is on disk before anything is changed and is taken from it after the cloud's answer is: a start that finds
 //! one knows that the daemon died in it, and goes on with the configuration before. What must not change under a
@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::build::announce_configuration;
+use super::console::{Notes, Wish};
 use super::diagnostics;
 use super::fleet::{Described, House, described};
 use super::{AppError, Running};
@@ -23,6 +25,8 @@ use crate::wire::cloud::{parse_reported, reported_message};
 
 /// The name of the cloud's text in what it is told.
 const FILE: &str = "config/desired";
+/// Versions of the console begin with this; the cloud is not told of them.
+const LOCAL: &str = "console.";
 /// How often a trial is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long everything must have been well for a trial to be over.
@@ -31,7 +35,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// What a configuration asks for.
 pub(super) struct Plan {
     /// Without its devices.
-    pub(super) store: Store,
+    pub(super) store: Arc<Store>,
     pub(super) devices: BTreeMap<DeviceId, Described>,
     pub(super) kept: Kept,
     /// All of it, every default filled in, without what is secret.
@@ -44,7 +48,7 @@ impl Plan {
         let kept = Kept::new(&origin.file, &origin.file_sha256, version, &text, &store);
         let shown = diagnostics::masked(&store);
         let devices = described(&mut store);
-        Self { store, devices, kept, shown }
+        Self { store: Arc::new(store), devices, kept, shown }
     }
 }
 
@@ -54,9 +58,20 @@ pub(super) struct Changed {
     pub(super) line: bool,
 }
 
-/// A configuration of the cloud that runs, and is not yet known to run well.
+/// Whether a version is one of this gateway's console.
+pub(super) fn is_local(version: &ConfigVersion) -> bool {
+    matches!(version, ConfigVersion::Text(text) if text.starts_with(LOCAL))
+}
+
+/// Who wants a configuration, and so is told what became of it.
+enum Asker {
+    Cloud(Option<ConfigVersion>),
+    Console(oneshot::Sender<ConfigReport>),
+}
+
+/// A configuration that runs, and is not yet known to run well.
 struct Trial {
-    version: ConfigVersion,
+    asker: Asker,
     before: Plan,
     changed: Changed,
     began: Instant,
@@ -67,14 +82,17 @@ struct Trial {
 /// What is to be done next.
 pub(super) enum Step {
     Consider(Option<Desired>),
+    Grant(Wish),
     Look,
 }
 
-/// Where the cloud's configurations are dealt with, one at a time.
+/// Where wanted configurations are dealt with, one at a time.
 pub(super) struct Desk {
     house: House,
     exchange: ConfigExchange,
     desired: watch::Receiver<Option<Desired>>,
+    wishes: mpsc::Receiver<Wish>,
+    notes: Notes,
     reported: Option<ConfigReport>,
     last_good: LastGood,
     origin: Origin,
@@ -85,14 +103,14 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(
         house: House,
-        exchange: ConfigExchange,
+        (exchange, wishes): (ConfigExchange, mpsc::Receiver<Wish>),
         reported: Option<ConfigReport>,
         last_good: LastGood,
         origin: Origin,
-        current: Plan,
+        (current, notes): (Plan, Notes),
     ) -> Self {
         let desired = exchange.desired();
-        Self { house, exchange, desired, reported, last_good, origin, current, trial: None }
+        Self { house, exchange, desired, wishes, notes, reported, last_good, origin, current, trial: None }
     }
 
     /// What runs, or is being tried.
@@ -106,10 +124,11 @@ impl Desk {
             tokio::time::sleep(LOOK).await;
             return Step::Look;
         }
-        if self.desired.changed().await.is_err() {
-            return std::future::pending().await;
+        tokio::select! {
+            Ok(()) = self.desired.changed() => Step::Consider(self.desired.borrow_and_update().clone()),
+            Some(wish) = self.wishes.recv() => Step::Grant(wish),
+            else => std::future::pending().await,
         }
-        Step::Consider(self.desired.borrow_and_update().clone())
     }
 
     /// Does it.
@@ -118,8 +137,9 @@ impl Desk {
             Step::Consider(None) => {}
             Step::Consider(Some(Err(unread))) => {
                 let error = mistake(FILE, (1, 1), "unreadable", &unread.to_string(), "send {\"version\",\"toml\"}");
-                self.report(unread.version, ConfigState::Refused, vec![error]);
+                self.tell(Asker::Cloud(unread.version), ConfigState::Refused, vec![error]);
             }
+            Step::Grant(wish) => self.grant(wish, running).await,
             Step::Consider(Some(Ok(desired))) => self.consider(desired, running).await,
             Step::Look => self.look(running).await?,
         }
@@ -133,46 +153,67 @@ impl Desk {
             tracing::debug!(version = %desired.version, "the configuration that the cloud wants is answered already");
             return;
         }
-        let version = desired.version.clone();
-        match self.plan(&desired) {
-            Err(errors) => self.report(Some(version), ConfigState::Refused, errors),
-            Ok(plan) => self.try_out(version, plan, running).await,
+        let DesiredConfig { version, toml } = desired;
+        let asker = Asker::Cloud(Some(version.clone()));
+        match self.plan((&toml, &BTreeMap::new()), Path::new(FILE), &version) {
+            Err(errors) => self.tell(asker, ConfigState::Refused, errors),
+            Ok(plan) => self.try_out(asker, plan, running).await,
         }
     }
 
-    fn plan(&self, desired: &DesiredConfig) -> Result<Plan, Vec<ConfigError>> {
+    /// What somebody at the console wants goes the same way.
+    async fn grant(&mut self, Wish { draft, answer }: Wish, running: &mut Running) {
+        let (wall, _) = self.house.clock.wall();
+        let version = ConfigVersion::Text(format!("{LOCAL}{wall}"));
+        let file = self.origin.file.clone();
+        match self.plan((&draft.text, &draft.profiles), &file, &version) {
+            Err(errors) => self.tell(Asker::Console(answer), ConfigState::Refused, errors),
+            Ok(plan) => self.try_out(Asker::Console(answer), plan, running).await,
+        }
+    }
+
+    /// Of a text and profiles that count before all others. `file`: the name that mistakes are shown under.
+    fn plan(
+        &self,
+        (toml, profiles): (&str, &BTreeMap<String, String>),
+        file: &Path,
+        version: &ConfigVersion,
+    ) -> Result<Plan, Vec<ConfigError>> {
         let base = self.origin.file.parent().unwrap_or(Path::new(""));
-        let loaded = config::load_text(&desired.toml, Path::new(FILE), base, self.origin.profiles_dir.as_deref());
-        let plan = Plan::new(loaded.map_err(|refused| errors(&refused))?, &self.origin, Some(&desired.version));
-        let fixed = fixed_parts_that_differ(&self.current.store, &plan.store);
+        let loaded = config::load_draft(toml, profiles, file, base, self.origin.profiles_dir.as_deref());
+        let plan = Plan::new(loaded.map_err(|refused| errors(&refused))?, &self.origin, Some(version));
+        let file = file.display().to_string();
+        let mut fixed = fixed_parts_that_differ(&self.current.store, &plan.store);
+        if !is_local(version) && plan.store.cloud.is_none() {
+            fixed.push("[cloud] as a whole");
+        }
         if !fixed.is_empty() {
             let help = "change it in the file on the gateway, which takes a restart";
             let name = |key: &&str| {
-                let message = format!("{key} cannot be changed from the cloud");
-                mistake(FILE, place(&desired.toml, key.split(' ').next().unwrap_or(key)), "fixed", &message, help)
+                let message = if is_local(version) {
+                    format!("{key} cannot be changed while the gateway runs")
+                } else {
+                    format!("{key} cannot be changed from the cloud")
+                };
+                mistake(&file, place(toml, key.split(' ').next().unwrap_or(key)), "fixed", &message, help)
             };
             return Err(fixed.iter().map(name).collect());
         }
-        if let Err(error) = self.last_good.begin_trial(&plan.kept) {
-            let message = format!("it cannot be written to the gateway's disk: {error}");
-            return Err(vec![mistake(
-                FILE,
-                (1, 1),
-                "disk",
-                &message,
-                "free space in data_dir, then send a new version",
-            )]);
-        }
+        self.last_good.begin_trial(&plan.kept).map_err(|error| vec![disk(&file, &error)])?;
         Ok(plan)
     }
 
-    async fn try_out(&mut self, version: ConfigVersion, plan: Plan, running: &mut Running) {
-        tracing::info!(%version, "trying the configuration that the cloud wants");
+    async fn try_out(&mut self, asker: Asker, plan: Plan, running: &mut Running) {
+        let version = plan.kept.version().map(|version| version.to_string());
+        tracing::info!(version, "trying another configuration");
         let within = self.current.store.cloud.as_ref().map_or(config::CLOUD_TRIAL, |cloud| cloud.trial);
-        let changed = running.change_to(&plan).await;
+        self.notes.runs(&plan, true);
+        let mut changed = running.change_to(&plan).await;
+        // Without a cloud there is no line that could serve.
+        changed.line &= plan.store.cloud.is_some();
         let before = std::mem::replace(&mut self.current, plan);
         let began = self.house.clock.now();
-        self.trial = Some(Trial { version, before, changed, began, within, well_since: None });
+        self.trial = Some(Trial { asker, before, changed, began, within, well_since: None });
     }
 
     async fn look(&mut self, running: &mut Running) -> Result<(), AppError> {
@@ -193,14 +234,14 @@ impl Desk {
     /// It runs well.
     async fn settle(&mut self, running: &mut Running) -> Result<(), AppError> {
         if let Err(error) = self.last_good.keep(&self.current.kept) {
-            let message = format!("it cannot be written to the gateway's disk: {error}");
-            let help = "free space in data_dir, then send a new version";
-            self.take_back(vec![mistake(FILE, (1, 1), "disk", &message, help)], running).await;
+            self.take_back(vec![disk(FILE, &error)], running).await;
             return Ok(());
         }
         let Some(trial) = self.trial.take() else { return Ok(()) };
         self.house.conditions.set(Condition::ConfigSafeMode, None, false, None);
-        self.report(Some(trial.version), ConfigState::Applied, Vec::new());
+        self.notes.runs(&self.current, false);
+        self.notes.is_safe_no_more();
+        self.tell(trial.asker, ConfigState::Applied, Vec::new());
         self.end_trial();
         announce_configuration(&self.current, &self.house.journal, &self.house.clock).await
     }
@@ -210,7 +251,8 @@ impl Desk {
         let Some(trial) = self.trial.take() else { return };
         self.current = trial.before;
         running.change_to(&self.current).await;
-        self.report(Some(trial.version), ConfigState::RolledBack, errors);
+        self.notes.runs(&self.current, false);
+        self.tell(trial.asker, ConfigState::RolledBack, errors);
         self.end_trial();
     }
 
@@ -220,7 +262,18 @@ impl Desk {
         }
     }
 
-    fn report(&mut self, version: Option<ConfigVersion>, state: ConfigState, errors: Vec<ConfigError>) {
+    /// Says to whoever wanted a configuration what became of it. The cloud hears of its own only.
+    fn tell(&mut self, asker: Asker, state: ConfigState, errors: Vec<ConfigError>) {
+        let version = match asker {
+            Asker::Cloud(version) => version,
+            Asker::Console(answer) => {
+                let why = errors.first().map_or("", |error| error.message.as_str());
+                tracing::info!(state = state.as_str(), why, "the configuration that the console wants");
+                // Whoever wanted it may have gone away.
+                let _ = answer.send(ConfigReport { version: None, state, errors });
+                return;
+            }
+        };
         let report = ConfigReport { version, state, errors };
         if self.reported.as_ref() == Some(&report) {
             return;
@@ -235,8 +288,14 @@ impl Desk {
 /// file that somebody has edited since the cloud's configuration came into force counts more than that one.
 pub(super) fn resume(last_good: &LastGood, origin: &Origin) -> Option<ConfigReport> {
     let kept = last_good.kept();
-    let left = kept.as_ref().and_then(Kept::version).filter(|_| origin.version.is_none());
-    let report = match (last_good.trial(), left) {
+    let left = kept.as_ref().and_then(Kept::version).filter(|left| origin.version.is_none() && !is_local(left));
+    let trial = last_good.trial();
+    if trial.as_ref().and_then(Kept::version).as_ref().is_some_and(is_local) {
+        tracing::warn!("the gateway ended while a configuration of the console was being tried");
+        end_left(last_good);
+        return last_good.reported().and_then(|report| parse_reported(&report));
+    }
+    let report = match (trial, left) {
         (Some(trial), None) if kept.as_ref() == Some(&trial) => {
             ConfigReport { version: trial.version(), state: ConfigState::Applied, errors: Vec::new() }
         }
@@ -255,10 +314,14 @@ pub(super) fn resume(last_good: &LastGood, origin: &Origin) -> Option<ConfigRepo
         (None, None) => return last_good.reported().and_then(|report| parse_reported(&report)),
     };
     write_report(last_good, &report);
+    end_left(last_good);
+    Some(report)
+}
+
+fn end_left(last_good: &LastGood) {
     if let Err(error) = last_good.end_trial() {
         tracing::warn!(%error, "the end of a trial cannot be noted");
     }
-    Some(report)
 }
 
 fn write_report(last_good: &LastGood, report: &ConfigReport) {
@@ -295,7 +358,7 @@ fn because(condition: Option<Condition>, detail: &str) -> String {
 }
 
 /// What only a restart can change, as far as it differs; and the line by which a mistake could be mended.
-fn fixed_parts_that_differ(now: &Store, then: &Store) -> Vec<&'static str> {
+pub(super) fn fixed_parts_that_differ(now: &Store, then: &Store) -> Vec<&'static str> {
     let parts = [
         (now.id == then.id, "[store] id"),
         (now.gateway.id == then.gateway.id, "[gateway] id"),
@@ -303,7 +366,6 @@ fn fixed_parts_that_differ(now: &Store, then: &Store) -> Vec<&'static str> {
         (now.gateway.clock == then.gateway.clock, "[gateway] clock"),
         (now.console == then.console, "[console]"),
         (now.journal == then.journal, "[journal]"),
-        (then.cloud.is_some(), "[cloud] as a whole"),
     ];
     parts.into_iter().filter(|(same, _)| !same).map(|(_, name)| name).collect()
 }
@@ -329,6 +391,11 @@ fn errors(refused: &Refused) -> Vec<ConfigError> {
         }
     });
     errors.collect()
+}
+
+fn disk(file: &str, error: &std::io::Error) -> ConfigError {
+    let message = format!("it cannot be written to the gateway's disk: {error}");
+    mistake(file, (1, 1), "disk", &message, "free space in data_dir, then try again")
 }
 
 fn mistake(file: &str, (line, column): (usize, usize), code: &str, message: &str, help: &str) -> ConfigError {

@@ -40,6 +40,7 @@ mod schema;
 #[cfg(feature = "sim")]
 mod sim;
 mod until_told;
+mod user;
 #[cfg(feature = "onnx")]
 mod weights;
 
@@ -78,6 +79,9 @@ enum Command {
     /// Sales that nobody knows the end of, and what a person says became of them.
     #[command(after_help = "Example: smartstore sale resolve SALE --as refunded --by \"Li Wei\" --config store.toml")]
     Sale(sale::Args),
+    /// Who may log in at the console.
+    #[command(after_help = "Example: smartstore user add \"Li Wei\" --role technician --file users.txt < pin.txt")]
+    User(user::Args),
     /// Keys, coupons and pick-up codes: make, sign, verify.
     #[command(after_help = "Example: smartstore coupon key --issuer brand.example --kid 2026-11 -o issuer.jwk")]
     Coupon(coupon::Args),
@@ -132,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Journal(args) => journal::run(&args),
         Command::Sale(args) => sale::run(&args),
         Command::Content(args) => content::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Coupon(args) => coupon::run(&args),
         #[cfg(feature = "onnx")]
         Command::Face(args) => face::run(&args),

@@ -14,7 +14,7 @@ use crate::sense::vision::{Detector, Embedder, Frame, Point, Rect, VisionError};
 /// What a camera's pictures are looked at in.
 pub(super) const INPUT: InputSize = InputSize { width: 640, height: 384 };
 /// The detector is timed in the size of its card, in which its peer runs, too.
-const WHOLE: InputSize = InputSize { width: 640, height: 640 };
+pub(super) const WHOLE: InputSize = InputSize { width: 640, height: 640 };
 /// Before anything is measured.
 const WARM_UP: u32 = 3;
 
@@ -49,11 +49,16 @@ pub(super) fn milliseconds(time: Duration) -> f64 {
 
 /// Measures the network of a role.
 pub(super) fn times(library: &Library, role: Role, runs: u32) -> Result<Times, TimesError> {
+    times_of(library, role, WHOLE, runs)
+}
+
+/// Measures the network of a role; a detector in pictures of `size`.
+pub(super) fn times_of(library: &Library, role: Role, size: InputSize, runs: u32) -> Result<Times, TimesError> {
     let clock = Clock::system(Trust::Trusted);
     let (card, bytes) = library.network(role)?;
     let began = clock.now();
     let mut network = match role {
-        Role::Detector => Loaded::Detector(Box::new(Detector::load(&bytes, WHOLE, card.detection())?)),
+        Role::Detector => Loaded::Detector(Box::new(Detector::load(&bytes, size, card.detection())?)),
         Role::Embedder => Loaded::Embedder(Box::new(Embedder::load(&bytes)?)),
         Role::Mesh => Loaded::Mesh(Box::new(Mesh::load(&bytes)?)),
         Role::Liveness => return Err(WeightsError::NoRole(role.name()).into()),

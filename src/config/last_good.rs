@@ -1,7 +1,8 @@
 //! The last good configuration, kept in the data directory with all that is needed to load it again.
 //!
-//! `last-good/kept.toml` is the configuration that last ran well; `last-good/trial.toml` is one of the cloud's that is
-//! being tried, and is there only while it is; `last-good/reported.json` is what the cloud was last told. Each is
+//! `last-good/kept.toml` is the configuration that last ran well, `last-good/before-1.toml` the one that ran well before
+//! it, and so on to 5; `last-good/trial.toml` is one that is being tried, and is there only while it is;
+//! `last-good/reported.json` is what the cloud was last told. Each is
 //! written whole: a new file, synced, renamed over the old one, the folder synced. After a power cut there is the old
 //! one or the new one.
 
@@ -13,13 +14,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::store::Store;
-use crate::types::ConfigVersion;
+use crate::types::{ConfigVersion, Timestamp};
 
 /// The folder, below the data directory.
 const FOLDER: &str = "last-good";
 const KEPT: &str = "kept.toml";
 const TRIAL: &str = "trial.toml";
 const REPORTED: &str = "reported.json";
+/// How many that ran well before are kept.
+const BEFORE: usize = 5;
 /// Longest of these files, in bytes: a configuration and its profiles. A longer one is not ours.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -63,6 +66,11 @@ impl Kept {
         }
     }
 
+    /// Whether the gateway would run in the same way.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.text, &self.profiles) == (&other.text, &other.profiles)
+    }
+
     /// Which of the cloud's it is; `None`: it is the file's.
     pub fn version(&self) -> Option<ConfigVersion> {
         self.version.as_ref().map(|version| match version {
@@ -89,9 +97,47 @@ impl LastGood {
         self.read(KEPT)
     }
 
-    /// Keeps a configuration that runs well. One that is kept already is not written again.
+    /// Keeps a configuration that runs well, and the one before it. One that is kept already is not written again.
     pub fn keep(&self, kept: &Kept) -> io::Result<()> {
-        if self.kept().as_ref() == Some(kept) { Ok(()) } else { self.write(KEPT, kept) }
+        match self.kept() {
+            Some(now) if now == *kept => return Ok(()),
+            Some(now) if !now.is_like(kept) => self.put_behind(&now),
+            _ => {}
+        }
+        self.write(KEPT, kept)
+    }
+
+    /// When the configuration that last ran well came into force.
+    pub fn kept_since(&self) -> Option<Timestamp> {
+        self.changed(KEPT)
+    }
+
+    /// Those that ran well before, the newest first, each with when it came into force.
+    pub fn before(&self) -> Vec<(Option<Timestamp>, Kept)> {
+        let names = (1..=BEFORE).map(before);
+        names.filter_map(|name| Some((self.changed(&name), self.read(&name)?))).collect()
+    }
+
+    /// The one that was kept becomes the first of those before. That it cannot be is no reason not to go on; a name is
+    /// free or holds an older one at every moment, so that a power cut loses one at most.
+    fn put_behind(&self, now: &Kept) {
+        let same = |name: &str| self.read(name).is_some_and(|old| old.is_like(now));
+        // A text that ran before moves up instead of standing there twice.
+        let free = (1..=BEFORE).find(|at| same(&before(*at))).unwrap_or(BEFORE);
+        for at in (1..free).rev() {
+            let _not_there = fs::rename(self.folder.join(before(at)), self.folder.join(before(at + 1)));
+        }
+        let (kept, first) = (self.folder.join(KEPT), self.folder.join(before(1)));
+        let _ = fs::remove_file(&first);
+        if let Err(error) = fs::hard_link(kept, first) {
+            tracing::warn!(%error, "the configuration before cannot be kept");
+        }
+    }
+
+    fn changed(&self, name: &str) -> Option<Timestamp> {
+        let changed = fs::metadata(self.folder.join(name)).and_then(|file| file.modified()).ok()?;
+        let since_1970 = changed.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since_1970.as_millis()).ok().map(Timestamp::from_unix_ms)
     }
 
     /// The configuration on trial, if a trial was begun and not ended.
@@ -150,6 +196,10 @@ impl LastGood {
         fs::rename(&new, self.folder.join(name))?;
         sync_folder(&self.folder)
     }
+}
+
+fn before(at: usize) -> String {
+    format!("before-{at}.toml")
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -27,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use last_good::{Kept, LastGood};
@@ -81,6 +82,18 @@ pub fn load(path: &Path, profiles_dir: Option<&Path>) -> Result<Loaded, Refused>
 /// which is `base`.
 pub fn load_text(text: &str, file: &Path, base: &Path, profiles_dir: Option<&Path>) -> Result<Loaded, Refused> {
     load_with(text, file, base, CATALOGUE, &Places::usual(profiles_dir, base, CATALOGUE))
+}
+
+/// [`load_text`], with profiles that are given beside it and count before those of the usual places.
+pub fn load_draft(
+    text: &str,
+    profiles: &BTreeMap<String, String>,
+    file: &Path,
+    base: &Path,
+    profiles_dir: Option<&Path>,
+) -> Result<Loaded, Refused> {
+    let places = Places { kept: profiles.clone(), ..Places::usual(profiles_dir, base, CATALOGUE) };
+    load_with(text, file, base, CATALOGUE, &places)
 }
 
 fn refuse_file(path: &Path, unreadable: document::Unreadable) -> Refused {

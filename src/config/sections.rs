@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -17,7 +17,10 @@ use super::raw::{RawCloud, RawCodes, RawConsole, RawContent, RawGateway, RawJour
 use super::report::Checked;
 use super::store::{self, Cloud, Console, Content, Gateway, Journal, Members, TlsIdentity, Trust};
 use crate::sense::vision::card::{Card, Role, built_in};
-use crate::types::{BrokerAddress, CodeGrammars, Encoding, GatewayId, KeyId, Span, StoreId, nearest, units};
+use crate::transport::TlsServer;
+use crate::types::{
+    BrokerAddress, CodeGrammars, Encoding, GatewayId, KeyId, Span, StoreId, User, UserRole, nearest, units,
+};
 use crate::wire::coupon::base64url_decode;
 
 pub(super) const NAME_HELP: &str = "1 to 32 of a-z, 0-9 and -, such as \"hz-wulin-001\"";
@@ -142,7 +145,9 @@ pub(super) fn console(raw: &RawConsole, at: &Span, checked: &mut Checked<'_>) ->
         }
     };
     let identity = identity(&raw.cert_file, &raw.key_file, checked);
+    server(identity.as_ref(), &raw.cert_file, checked);
     let users_file = secret("users_file", &raw.users_file, checked);
+    users(users_file.as_deref(), &raw.users_file, checked);
     let listen = listen?;
     let needed = [("cert_file", &raw.cert_file), ("key_file", &raw.key_file), ("users_file", &raw.users_file)];
     let absent: Vec<&str> = needed.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
@@ -152,6 +157,33 @@ pub(super) fn console(raw: &RawConsole, at: &Span, checked: &mut Checked<'_>) ->
         checked.error(span, "console-open", message, help);
     }
     Some(Console { listen, identity, users_file })
+}
+
+/// The certificate must be one that a listener can use.
+fn server(identity: Option<&TlsIdentity>, written: &Text, checked: &mut Checked<'_>) {
+    let (Some(TlsIdentity { cert_file, key_file }), Some(written)) = (identity, written) else { return };
+    if let Err(error) = TlsServer::from_files(cert_file, key_file) {
+        let help =
+            "PEM files: the certificate and its chain in cert_file, the private key that belongs to it in key_file";
+        checked.error(written.span(), "certificate", format!("`cert_file`: {error}"), help);
+    }
+}
+
+/// The users must be readable, and one of them must be able to change something.
+fn users(file: Option<&Path>, written: &Text, checked: &mut Checked<'_>) {
+    let (Some(file), Some(written)) = (file, written) else { return };
+    let help = "make each line with `smartstore user add`";
+    let read = std::fs::read_to_string(file).map_err(|error| error.to_string());
+    match read.and_then(|text| User::parse_all(&text).map_err(|mistake| mistake.to_string())) {
+        Err(why) => {
+            checked.error(written.span(), "users-file", format!("`users_file`: {}: {why}", file.display()), help);
+        }
+        Ok(users) if users.iter().all(|user| user.role != UserRole::Admin) => {
+            let message = format!("`users_file`: no user in {} is an admin", file.display());
+            checked.warning(written.span(), "no-admin", message, "nobody can change the configuration at the console");
+        }
+        Ok(_) => {}
+    }
 }
 
 /// A certificate and its key: both or none.

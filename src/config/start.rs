@@ -65,7 +65,8 @@ pub fn start(file: &Path, profiles_dir: Option<&Path>, data_dir: Option<&Path>) 
         file_sha256: file_sha256.clone(),
         version,
     };
-    let local = load(file, profiles_dir);
+    // Paths in it are then the same ones that a configuration has which comes later, by another road.
+    let local = load(&absolute(file), profiles_dir);
     let places = match &local {
         Ok(loaded) => vec![loaded.store.gateway.data_dir.clone()],
         Err(_) => data_dirs(file, text.as_deref(), data_dir),

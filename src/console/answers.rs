@@ -1,12 +1,14 @@
 //! The machine-readable answers. Their shapes are contract; see `docs/contract.md`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::Shown;
+use super::Inside;
 use crate::observe::{Gauges, Standing};
 use crate::types::{Class, Condition, Level, Row};
 
@@ -20,19 +22,22 @@ struct HealthAnswer {
 }
 
 #[derive(Serialize)]
-struct ConditionAnswer {
-    code: &'static str,
-    severity: &'static str,
-    device: Option<String>,
-    since: String,
-    text: String,
-    help: &'static str,
+pub(super) struct ConditionAnswer {
+    pub(super) code: &'static str,
+    pub(super) severity: &'static str,
+    pub(super) device: Option<String>,
+    pub(super) since: String,
+    pub(super) text: String,
+    pub(super) help: &'static str,
+    /// The part of the text that is not the code's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) detail: Option<String>,
 }
 
 impl From<Standing> for ConditionAnswer {
     fn from(standing: Standing) -> Self {
         let Standing { condition, device, since, detail } = standing;
-        let text = match detail {
+        let text = match &detail {
             Some(detail) => format!("{} ({detail})", condition.text()),
             None => condition.text().to_owned(),
         };
@@ -43,6 +48,7 @@ impl From<Standing> for ConditionAnswer {
             since: since.to_string(),
             text,
             help: condition.help(),
+            detail,
         }
     }
 }
@@ -56,8 +62,8 @@ pub(super) fn state_word(standing: &[Standing]) -> &'static str {
     }
 }
 
-pub(super) async fn health(State(shown): State<Shown>) -> Response {
-    let standing = shown.conditions.standing();
+pub(super) async fn health(State(inside): State<Arc<Inside>>) -> Response {
+    let standing = inside.shown.conditions.standing();
     let state = state_word(&standing);
     let safe_mode = standing.iter().any(|entry| entry.condition == Condition::ConfigSafeMode);
     let status = if safe_mode { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -65,13 +71,13 @@ pub(super) async fn health(State(shown): State<Shown>) -> Response {
     (status, Json(HealthAnswer { state, conditions })).into_response()
 }
 
-pub(super) async fn metrics(State(shown): State<Shown>) -> Response {
-    let mut gauges: Gauges = (shown.gauges)();
-    match shown.journal.stats().await {
+pub(super) async fn metrics(State(inside): State<Arc<Inside>>) -> Response {
+    let mut gauges: Gauges = inside.shown.gateway.gauges();
+    match inside.shown.journal.stats().await {
         Ok(stats) => gauges.extend(journal_gauges(&stats)),
         Err(error) => return unavailable(&error),
     }
-    match shown.metrics.render(gauges) {
+    match inside.shown.metrics.render(gauges) {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
             .into_response(),
         Err(error) => unavailable(&error),
@@ -105,8 +111,8 @@ struct DeviceAnswer {
     evidence: String,
 }
 
-pub(super) async fn devices(State(shown): State<Shown>) -> impl IntoResponse {
-    let devices = shown.board.list().into_iter().map(|(id, status)| DeviceAnswer {
+pub(super) async fn devices(State(inside): State<Arc<Inside>>) -> impl IntoResponse {
+    let devices = inside.shown.board.list().into_iter().map(|(id, status)| DeviceAnswer {
         id: id.to_string(),
         profile: status.profile,
         state: status.state.as_str(),
@@ -123,21 +129,35 @@ pub(super) struct EventsQuery {
     limit: Option<usize>,
 }
 
-pub(super) async fn events(State(shown): State<Shown>, Query(query): Query<EventsQuery>) -> Response {
+pub(super) async fn events(State(inside): State<Arc<Inside>>, Query(query): Query<EventsQuery>) -> Response {
     let limit = query.limit.unwrap_or(100).clamp(1, EVENTS_MOST);
-    let newest = || shown.journal.head().borrow().row.0.saturating_sub(i64::try_from(limit).unwrap_or(i64::MAX));
+    let newest = || inside.shown.journal.head().borrow().row.0.saturating_sub(i64::try_from(limit).unwrap_or(i64::MAX));
     let after = query.after.unwrap_or_else(newest).max(0);
-    let events = match shown.journal.after(Row(after), limit).await {
+    let events = match inside.shown.journal.after(Row(after), limit).await {
         Ok(events) => events,
         Err(error) => return unavailable(&error),
     };
-    let lines: Vec<_> = events.iter().map(|event| shown.source.event_line(event)).collect();
+    let lines: Vec<_> = events.iter().map(|event| inside.shown.source.event_line(event)).collect();
     let body = format!("[{}]", lines.join(","));
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-pub(super) async fn diagnostics(State(shown): State<Shown>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], (shown.diagnostics)().await).into_response()
+pub(super) async fn diagnostics(State(inside): State<Arc<Inside>>) -> Response {
+    let name = format!("attachment; filename=\"{}-diagnostics.json\"", inside.shown.name.replace('/', "-"));
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CONTENT_DISPOSITION, &name)];
+    (headers, inside.shown.gateway.diagnostics().await).into_response()
+}
+
+#[derive(Deserialize)]
+pub(super) struct AuditQuery {
+    limit: Option<usize>,
+}
+
+pub(super) async fn audit(State(inside): State<Arc<Inside>>, Query(query): Query<AuditQuery>) -> Response {
+    match inside.audit.newest(query.limit.unwrap_or(100).clamp(1, EVENTS_MOST)).await {
+        Ok(rows) => Json(rows).into_response(),
+        Err(error) => unavailable(&error),
+    }
 }
 
 fn unavailable(error: &dyn std::error::Error) -> Response {

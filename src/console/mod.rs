@@ -1,38 +1,74 @@
-//! The local HTTP side: health, metrics, devices and events for people and programs on the box.
+//! The console: the local HTTP side for technicians and programs on the box.
 //!
 //! [`screens`] serves the pages of screens beside it.
 //!
-//! What is absent: nothing here but what screens say changes anything, nothing reads a path from a URL, and nothing
-//! listens elsewhere than on loopback (the configuration refuses it). A request whose `Host` is not ours is turned
-//! away, so that a web page cannot reach the gateway by pointing a name of its own at 127.0.0.1 (DNS rebinding).
+//! What is absent: nothing here reaches a driver (what is asked of a device goes into the ledger of commands), nothing
+//! reads a path from a URL (every file has a fixed name and is part of the binary), nothing is fetched from elsewhere.
 //!
-//! Limits: 1,000 events a request; request bodies are not read but those of screens; 64 connections' worth of work at a
-//! time is the listener's backlog, each answered from memory or one bounded journal read.
+//! Who is let in: a request whose `Host` is not ours is turned away, so that a web page cannot reach the gateway by
+//! pointing a name of its own at it (DNS rebinding); what changes something must come from the console's own page and
+//! leaves a row in the audit trail. On loopback there is no login; anywhere else there is one, and TLS, which the
+//! configuration insists on.
+//!
+//! Limits: 128 connections; 1,000 events a request; 16 streams of events; a request body of 512 KiB; see `session.rs`
+//! for logins and `audit.rs` for the trail.
 
 mod answers;
+mod assets;
+mod audit;
+mod commands;
+mod configuration;
+mod gate;
+mod gateway;
 mod host;
+mod listener;
+mod overview;
 mod page;
+mod pin;
+mod rates;
+mod sales;
 mod screens;
+mod session;
+mod stream;
+mod words;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
-use axum::routing::get;
-use futures_util::future::BoxFuture;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
 pub use answers::journal_gauges;
+pub use gateway::{
+    Busy, Change, Checked, Configuration, Draft, From, Gateway, How, LaneRow, Machines, Revision, RunningConfiguration,
+    WaitingSale,
+};
+pub use pin::{ITERATIONS, seal_pin};
 pub use screens::{Hands, Screens, Stock};
 
 use crate::clock::Clock;
-use crate::journal::Journal;
-use crate::observe::{Board, Conditions, Gauges, Metrics};
+use crate::journal::{Journal, JournalError};
+use crate::observe::{Board, Conditions, Metrics};
+use crate::transport::TlsServer;
+use crate::types::User;
 use crate::wire::cloud::Source;
+use audit::Audit;
+use configuration::{Last, Pending};
+use rates::Rates;
+use session::Sessions;
 
-/// What the console shows.
+/// Longest body of a request, in bytes: a configuration as JSON text.
+const BODY_BYTES: usize = 512 * 1024;
+
+/// What the console shows, and who may see it.
 #[derive(Clone)]
 pub struct Shown {
     /// `store/gateway`, for the page's title.
@@ -49,12 +85,52 @@ pub struct Shown {
     pub metrics: Metrics,
     /// The devices.
     pub board: Board,
-    /// Values of the parts that this module does not know, such as the uplink.
-    pub gauges: Arc<dyn Fn() -> Gauges + Send + Sync>,
     /// The pages of screens.
     pub screens: Screens,
-    /// Makes a diagnostics bundle: a JSON document.
-    pub diagnostics: Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
+    /// The rest of the gateway.
+    pub gateway: Arc<dyn Gateway>,
+    /// Certificate and key, where there is TLS.
+    pub tls: Option<TlsServer>,
+    /// Who may log in; `None`: everybody on the box may do everything.
+    pub users: Option<Vec<User>>,
+}
+
+/// What every request is answered from.
+struct Inside {
+    shown: Shown,
+    audit: Audit,
+    sessions: Option<Sessions>,
+    rates: Rates,
+    streams: Arc<Semaphore>,
+    pending: mpsc::Sender<Pending>,
+    last: Mutex<Option<Last>>,
+    began: Instant,
+    stop: CancellationToken,
+}
+
+impl Inside {
+    fn is_tls(&self) -> bool {
+        self.shown.tls.is_some()
+    }
+
+    /// Looks at the buffer again and again, so that its course can be told.
+    async fn watch(&self) -> Result<(), JournalError> {
+        loop {
+            match self.shown.journal.stats().await {
+                Ok(stats) => self.rates.note(&stats, self.shown.clock.now()),
+                Err(JournalError::Closed) => return Err(JournalError::Closed),
+                Err(error) => tracing::debug!(%error, "the buffer's depth cannot be read"),
+            }
+            tokio::time::sleep(rates::LOOK).await;
+        }
+    }
+
+    async fn conclude_all(&self, mut pending: mpsc::Receiver<Pending>) -> Result<(), JournalError> {
+        while let Some(change) = pending.recv().await {
+            self.conclude(change).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Binds the listener. Separate from [`serve`], so that a port in use is an error at start and the address is known.
@@ -68,23 +144,63 @@ pub async fn serve(
     shown: Shown,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let allowed = host::Allowed::of(listener.local_addr()?);
-    let (screens, ending) = (shown.screens.clone(), shown.screens.ending.clone());
-    let router = Router::new()
-        .route("/", get(page::index))
-        .route("/health", get(answers::health))
-        .route("/metrics", get(answers::metrics))
-        .route("/api/v1/devices", get(answers::devices))
-        .route("/api/v1/events", get(answers::events))
-        .route("/api/v1/diagnostics", get(answers::diagnostics))
-        .with_state(shown)
-        .merge(screens::routes(screens))
-        .layer(axum::middleware::from_fn_with_state(allowed, host::check));
-    // Lines to pages go on for ever: they are ended, so that going down in order has an end.
-    let stop = async move {
+    let allowed = host::Allowed::of(listener.local_addr()?, shown.tls.clone());
+    let (screens, tls) = (shown.screens.clone(), shown.tls.clone());
+    let ending = screens.ending.clone();
+    let (pending, concluded) = mpsc::channel(configuration::PENDING);
+    let inside = Arc::new(Inside {
+        audit: Audit::new(shown.journal.clone(), shown.clock.clone()),
+        sessions: shown.users.clone().map(|users| Sessions::new(shown.clock.clone(), users)),
+        rates: Rates::default(),
+        streams: Arc::new(Semaphore::new(stream::STREAMS)),
+        pending,
+        last: Mutex::new(None),
+        began: shown.clock.now(),
+        stop: ending.clone(),
+        shown,
+    });
+    let router = router(&inside).merge(screens::routes(screens)).layer(from_fn_with_state(allowed, host::check));
+    let service = router.into_make_service_with_connect_info::<listener::Peer>();
+    let stopped = async move {
         stop.await;
+        // Streams have no end of their own.
         ending.cancel();
     };
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    let served = axum::serve(listener::Door::new(listener, tls), service).with_graceful_shutdown(stopped);
+    let beside = async { tokio::join!(inside.watch(), inside.conclude_all(concluded)) };
+    tokio::select! {
+        ended = served.into_future() => ended,
+        // The journal is closed: the house goes down.
+        _ = beside => Ok(()),
+    }
+}
+
+fn router(inside: &Arc<Inside>) -> Router {
+    let mut router = Router::new()
+        .route("/", get(page::index))
+        .route("/login", get(page::login))
+        .route("/health", get(answers::health))
+        .route("/metrics", get(answers::metrics))
+        .route("/api/v1/console", get(overview::answer))
+        .route("/api/v1/devices", get(answers::devices))
+        .route("/api/v1/events", get(answers::events))
+        .route("/api/v1/events/stream", get(stream::events))
+        .route("/api/v1/machines", get(sales::machines))
+        .route("/api/v1/sales/resolve", post(sales::resolve))
+        .route("/api/v1/commands", get(commands::stands).post(commands::ask))
+        .route("/api/v1/config", get(configuration::show))
+        .route("/api/v1/config/check", post(configuration::check))
+        .route("/api/v1/config/apply", post(configuration::apply))
+        .route("/api/v1/config/rollback", post(configuration::roll_back))
+        .route("/api/v1/audit", get(answers::audit))
+        .route("/api/v1/diagnostics", get(answers::diagnostics))
+        .route("/api/v1/login", post(gate::login))
+        .route("/api/v1/logout", post(gate::logout));
+    for asset in &assets::ASSETS {
+        router = router.route(asset.path, get(assets::serve));
+    }
+    router
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(inside), gate::guard))
+        .with_state(Arc::clone(inside))
 }

@@ -1,6 +1,7 @@
 //! All that a driver may touch.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::watch;
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Commons, DriverError, Members, Once, Vault, limits};
 use crate::clock::Clock;
 use crate::observe::DeviceScope;
-use crate::transport::Seats;
+use crate::transport::{Glass, Seats};
 use crate::types::{
     Action, Assigned, Body, Cause, Class, CodeKind, CommandId, DeviceId, Draft, Ended, Observation, Outcome, Reason,
     SaleId, StationId, Step, Tally,
@@ -40,6 +41,8 @@ pub struct Port {
     pub once: Once,
     /// What devices of its kind share.
     pub commons: Commons,
+    /// Of a mirror's camera: where its pictures go, on this machine.
+    pub glass: Option<Arc<Glass>>,
     /// The station that the device belongs to as its camera.
     pub station: Option<StationId>,
     /// Conditions, counters and evidence of this device.
@@ -98,6 +101,7 @@ pub fn port(scope: DeviceScope, clock: Clock, stop: CancellationToken) -> (Port,
         seats,
         once,
         commons,
+        glass: None,
         station,
         scope,
         clock,

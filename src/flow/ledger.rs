@@ -102,6 +102,12 @@ impl Ledger {
         Some((sale, open.stage.as_str().to_owned(), open.last))
     }
 
+    /// A lane, from a key of the ledger and its value.
+    pub fn lane(key: &str, value: &[u8]) -> Option<(Slot, Lane)> {
+        let slot = key.strip_prefix("a/lane/")?.parse().ok()?;
+        Some((Slot(slot), form::read::<LaneForm>(value)?.lane()?))
+    }
+
     fn event(&mut self, event: &Event, around: &Around<'_>) -> Effects {
         match &event.draft.body {
             Body::Observed(Observation::Sale(step)) => self.step(event, step, around),

@@ -274,7 +274,7 @@ fn driven(draft: &Draft) -> Option<&CommandId> {
 }
 
 /// The outcome that an event is, or carries with it.
-fn ending(draft: &Draft) -> Option<Outcome> {
+pub(super) fn ending(draft: &Draft) -> Option<Outcome> {
     match (&draft.body, &draft.cause) {
         (Body::Observed(Observation::Ended(outcome)), _) => Some(outcome.clone()),
         (Body::Observed(Observation::Sale(step)), Some(Cause::Command(command))) => {

@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::group;
 use super::limits;
 use super::stored;
 use super::{Intake, JournalError};
-use crate::types::{Command, CommandId, CommandState, DeviceId, Draft, Event, Origin, Timestamp};
+use crate::types::{Command, CommandId, CommandState, DeviceId, Draft, Ended, Event, Origin, Reason, Timestamp};
 
 type Result<T> = std::result::Result<T, JournalError>;
 
@@ -36,6 +37,26 @@ pub(super) fn seen(conn: &Connection, id: &CommandId) -> Result<Option<Result<Op
         },
         None => Err(JournalError::Outcome(id.clone())),
     }))
+}
+
+/// How far a command has come, if it is known.
+pub(super) fn state(conn: &Connection, id: &CommandId) -> Result<Option<CommandState>> {
+    let unreadable = || CommandState::Ended(Ended::Indeterminate(Reason::new("unreadable")));
+    let state: Option<i64> = conn
+        .prepare_cached("SELECT state FROM command WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id.as_str()], |row| row.get(0)).optional())
+        .map_err(JournalError::read)?;
+    Ok(match state {
+        None => None,
+        Some(ACCEPTED) => Some(CommandState::Accepted),
+        Some(DISPATCHED) => Some(CommandState::Dispatched),
+        Some(_) => Some(match seen(conn, id) {
+            Ok(Some(Ok(Some(event)))) => {
+                group::ending(&event.draft).map_or_else(unreadable, |outcome| CommandState::Ended(outcome.ended))
+            }
+            _ => unreadable(),
+        }),
+    })
 }
 
 /// Files a command as accepted.

@@ -292,6 +292,12 @@ impl Journal {
         self.read(|store| store.open_commands()).await
     }
 
+    /// How far a command has come; `None`: it is not known here, or not any more.
+    pub async fn command(&self, id: &CommandId) -> Result<Option<CommandState>, JournalError> {
+        let id = id.clone();
+        self.read(move |store| ledger::state(&store.conn, &id)).await
+    }
+
     /// Events of all classes after `row`, in order; at most `limit` and one answer's worth (1000 events or 1 MiB). An
     /// empty answer is the end for now. Damaged batches are announced and left out.
     pub async fn after(&self, row: Row, limit: usize) -> Result<Vec<Event>, JournalError> {
@@ -405,6 +411,11 @@ impl Journal {
         let (owner, after) = (owner.to_owned(), after.to_owned());
         self.read(move |store| cursor::states(&store.conn, &owner, &after, expiry(store)).map_err(JournalError::read))
             .await
+    }
+
+    /// Whoever keeps state here, in order; at most 4096.
+    pub async fn owners(&self) -> Result<Vec<String>, JournalError> {
+        self.read(|store| cursor::owners(&store.conn).map_err(JournalError::read)).await
     }
 
     /// Depths and sizes. Also proves that the thread is alive.

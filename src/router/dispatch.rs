@@ -57,6 +57,11 @@ impl Targets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(device.clone()));
     }
 
+    /// What a device can be asked now.
+    pub fn can(&self, device: &DeviceId) -> Option<&'static [ActionKind]> {
+        self.get(&Some(device.clone())).map(|target| target.can)
+    }
+
     pub(super) fn get(&self, device: &Option<DeviceId>) -> Option<Arc<Target>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(device).cloned()
     }

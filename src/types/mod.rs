@@ -33,6 +33,7 @@ mod screen;
 mod tally;
 mod time;
 pub mod units;
+mod user;
 mod wipe;
 
 pub use broker::{BrokerAddress, BrokerAddressError, Encoding};
@@ -68,4 +69,5 @@ pub use sale::{Order, Payment, SaleStep, Slot, Step};
 pub use screen::{ContentSource, PageKind, PlayResult, ScreenAction, ScreenOverride, ScreenPlay, Show, Verb};
 pub use tally::Tally;
 pub use time::{Stamp, Timestamp, TimestampError};
+pub use user::{PinHash, User, UserMistake, UserRole};
 pub use wipe::wipe;

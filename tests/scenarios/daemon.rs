@@ -193,6 +193,11 @@ impl Shop {
         self.get_whole(path)?.split(' ').nth(1)?.parse().ok()
     }
 
+    /// The console's port.
+    pub(crate) fn console(&self) -> u16 {
+        self.console
+    }
+
     fn get_whole(&self, path: &str) -> Option<String> {
         self.get_with(path, "")
     }

@@ -23,7 +23,7 @@ const COMMANDS: &str = "smartstore/v1/hz-wulin-001/gw-1/commands";
 const MEMBER: &str = "M00012345";
 const FOREVER: &str = "2099-01-01T00:00:00Z";
 
-fn models() -> Option<PathBuf> {
+pub(crate) fn models() -> Option<PathBuf> {
     let folder = std::env::var_os("SMARTSTORE_MODELS").map_or_else(|| PathBuf::from("models"), PathBuf::from);
     let there = folder.join("yunet-2023mar.onnx").is_file() && folder.join("sface-2021dec.onnx").is_file();
     if !there {
@@ -32,7 +32,7 @@ fn models() -> Option<PathBuf> {
     there.then_some(std::path::absolute(folder).unwrap())
 }
 
-fn photograph(name: &str) -> Option<Vec<u8>> {
+pub(crate) fn photograph(name: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("SMARTSTORE_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
     let file = folder.join("faces/lfw-dev").join(name);
     let read = std::fs::read(&file).ok();

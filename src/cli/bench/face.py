@@ -7,7 +7,9 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = 1
 answer = {"peer": "onnxruntime " + onnxruntime.__version__}
 runs = int(sys.argv[1])
-for name, file, shape in zip(("detector", "embedder"), sys.argv[2:], ((1, 3, 640, 640), (1, 3, 112, 112))):
+names = ("detector", "detector_small", "embedder")
+shapes = ((1, 3, 640, 640), (1, 3, 320, 320), (1, 3, 112, 112))
+for name, file, shape in zip(names, sys.argv[2:], shapes):
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
     fixed = tuple(known if isinstance(known, int) and known > 1 else asked for known, asked in zip(entry.shape, shape))

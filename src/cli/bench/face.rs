@@ -11,7 +11,7 @@ use image::codecs::jpeg::JpegEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::super::models::ModelsArgs;
-use super::super::network_times::{INPUT, Times, milliseconds, percentile, times};
+use super::super::network_times::{INPUT, Times, milliseconds, percentile, times, times_of};
 use super::super::weights::Library;
 use crate::clock::{Clock, Trust};
 use crate::journal::bench::load;
@@ -20,7 +20,8 @@ use crate::sense::vision::gallery::Gallery;
 use crate::sense::vision::scene::Scene as View;
 use crate::sense::vision::track::TrackSettings;
 use crate::sense::vision::watch::{Recognition, Seen, Watch};
-use crate::sense::vision::{Detector, Embedder, Embedding, picture};
+use crate::sense::vision::yunet::InputSize;
+use crate::sense::vision::{Detector, Embedder, Embedding, convert, picture};
 use crate::sim::camera::{Scene, SceneSetup};
 
 /// The peer's program.
@@ -28,6 +29,8 @@ const PEER: &str = include_str!("face.py");
 /// The pipeline's camera.
 const FPS: u32 = 10;
 const SIZE: (u32, u32) = (1280, 720);
+/// The detector's second size.
+const SMALL: u16 = 320;
 const TRACKS: TrackSettings = TrackSettings { lost_after_us: 2_000_000, sightings: 3 };
 
 /// Arguments of `bench face`.
@@ -55,6 +58,7 @@ pub(super) struct Args {
 #[derive(Debug, Serialize)]
 struct Answer {
     detector: Times,
+    detector_small: Times,
     embedder: Times,
     pipeline: Pipeline,
     peer: Option<Peer>,
@@ -62,6 +66,7 @@ struct Answer {
     peer_absent: Option<String>,
     /// Our time by the peer's: above 1 the peer is faster.
     detector_to_peer: Option<f64>,
+    detector_small_to_peer: Option<f64>,
     embedder_to_peer: Option<f64>,
     peak_memory_kib: u64,
     load: String,
@@ -87,6 +92,7 @@ struct Pipeline {
 struct Peer {
     peer: String,
     detector: PeerTimes,
+    detector_small: PeerTimes,
     embedder: PeerTimes,
 }
 
@@ -99,6 +105,8 @@ struct PeerTimes {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let Ok(library) = args.models.open() else { anyhow::bail!("the cards cannot be read") };
     let detector = times(&library, Role::Detector, args.runs)?;
+    let small = InputSize { width: SMALL.into(), height: SMALL.into() };
+    let detector_small = times_of(&library, Role::Detector, small, args.runs)?;
     let embedder = times(&library, Role::Embedder, args.runs)?;
     let pipeline = pipeline(args, &library)?;
     let (peer, peer_absent) = match peer(args, &library) {
@@ -107,8 +115,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let answer = Answer {
         detector_to_peer: peer.as_ref().map(|peer| detector.p50_ms / peer.detector.p50_ms),
+        detector_small_to_peer: peer.as_ref().map(|peer| detector_small.p50_ms / peer.detector_small.p50_ms),
         embedder_to_peer: peer.as_ref().map(|peer| embedder.p50_ms / peer.embedder.p50_ms),
         detector,
+        detector_small,
         embedder,
         pipeline,
         peer,
@@ -125,11 +135,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn show(answer: &Answer) {
-    let Answer { detector, embedder, pipeline, peer, peak_memory_kib, .. } = answer;
+    let Answer { detector, detector_small, embedder, pipeline, peer, peak_memory_kib, .. } = answer;
     say!("load {}; peak memory {peak_memory_kib} KiB", answer.load);
-    for (name, times, to_peer) in
-        [("detector", detector, answer.detector_to_peer), ("embedder", embedder, answer.embedder_to_peer)]
-    {
+    for (name, times, to_peer) in [
+        ("detector 640 x 640", detector, answer.detector_to_peer),
+        ("detector 320 x 320", detector_small, answer.detector_small_to_peer),
+        ("embedder", embedder, answer.embedder_to_peer),
+    ] {
         let Times { load_ms, runs, p50_ms, p99_ms } = times;
         let ratio = to_peer.map_or_else(String::new, |ratio| format!("; {ratio:.2} times the peer's"));
         say!("{name}: loaded in {load_ms:.0} ms; {runs} runs, p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms{ratio}");
@@ -149,9 +161,10 @@ fn show(answer: &Answer) {
         pipeline.core_percent
     );
     match (peer, &answer.peer_absent) {
-        (Some(Peer { peer, detector, embedder }), _) => say!(
-            "peer {peer}, one thread: detector p50 {:.1} ms, embedder p50 {:.1} ms",
+        (Some(Peer { peer, detector, detector_small, embedder }), _) => say!(
+            "peer {peer}, one thread: detector p50 {:.1} ms and {:.1} ms, embedder p50 {:.1} ms",
             detector.p50_ms,
+            detector_small.p50_ms,
             embedder.p50_ms
         ),
         (None, why) => say!("no peer: {}", why.as_deref().unwrap_or_default()),
@@ -164,9 +177,12 @@ fn peer(args: &Args, library: &Library) -> anyhow::Result<Peer> {
         let card = library.cards().iter().find(|card| card.role == role).context("a card")?;
         anyhow::Ok(library.file(card))
     };
+    let detector = file(Role::Detector)?;
+    let small = tempfile::NamedTempFile::new()?;
+    std::fs::write(&small, convert::for_size(&std::fs::read(&detector)?, [1, 3, SMALL.into(), SMALL.into()])?)?;
     let output = Command::new(&args.python)
         .args(["-c", PEER, &args.runs.to_string()])
-        .args([file(Role::Detector)?, file(Role::Embedder)?])
+        .args([detector.as_path(), small.path(), file(Role::Embedder)?.as_path()])
         .output()
         .with_context(|| format!("{} cannot be started", args.python.display()))?;
     let said = String::from_utf8_lossy(&output.stderr);

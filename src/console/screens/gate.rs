@@ -1,13 +1,12 @@
 //! Who may see a screen's page: browsers on this machine, and those that have shown the screen's token.
 
-use std::net::SocketAddr;
-
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ring::digest::{SHA256, digest};
 
+use crate::console::listener::Peer;
 use crate::transport::Seats;
 
 const COOKIE: &str = "smartstore-screen";
@@ -54,7 +53,7 @@ fn in_query(query: &str) -> Option<&str> {
 
 pub(super) async fn check(
     State(gate): State<Gate>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -197,6 +197,7 @@ mod tests {
             asset: String::new(),
             facing: None,
             stock: None,
+            shade: None,
         };
         let page = keepsake(&product, "en");
         assert!(page.contains("&lt;script&gt;&quot;&amp;") && !page.contains("<script>"), "{page}");

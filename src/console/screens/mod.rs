@@ -8,6 +8,7 @@
 //! | `GET /api/v1/screens/{screen}/program` | what it shows for the next two days |
 //! | `GET /api/v1/screens/{screen}/events` | what it is told, as server-sent events |
 //! | `POST /api/v1/screens/{screen}/{heartbeat,plays,actions,shown}` | what it says; 2xx: it is on disk |
+//! | `GET /api/v1/screens/{screen}/mirror` | a mirror's pictures and what is wished of them, as a WebSocket |
 //! | `POST /api/v1/screens/{screen}/handoff`, `GET /h/{token}` | a product onto a shopper's phone, once |
 //!
 //! What is absent: no file outside the content is ever opened, no name of a file comes out of a URL (64 hexadecimal
@@ -19,6 +20,7 @@ mod events;
 mod files;
 mod gate;
 mod hand;
+mod mirror;
 mod page;
 mod post;
 mod range;
@@ -34,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::content::Content;
-use crate::transport::Seats;
+use crate::transport::{Mirrors, Seats};
 use crate::types::Timestamp;
 use crate::wire::screen::{Override, Place, limits, program};
 
@@ -50,6 +52,8 @@ pub type Stock = Arc<dyn Fn() -> BTreeMap<String, u32> + Send + Sync>;
 pub struct Screens {
     /// Where their drivers sit.
     pub seats: Seats,
+    /// What mirrors' cameras see.
+    pub mirrors: Mirrors,
     /// What is in force.
     pub content: Content,
     /// The store's time zone.
@@ -75,6 +79,7 @@ pub(super) fn routes(screens: Screens) -> Router {
         .route("/cas/{sha256}", get(files::cas))
         .route("/api/v1/screens/{screen}/program", get(page::program))
         .route("/api/v1/screens/{screen}/events", get(events::events))
+        .route("/api/v1/screens/{screen}/mirror", get(mirror::reflect))
         .route("/api/v1/screens/{screen}/handoff", post(hand::make))
         .route("/api/v1/screens/{screen}/{what}", post(post::post))
         .route("/h/{token}", get(hand::open))

@@ -11,7 +11,7 @@ use crate::wire::screen::{ItemKind, Manifest, limits, slot_at, timetable};
 
 const SHELL: &str = include_str!("shell.html");
 /// The page's own files: a closed list.
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 13] = [
     ("main.js", SCRIPT, include_str!("app/main.js")),
     ("player.js", SCRIPT, include_str!("app/player.js")),
     ("slots.js", SCRIPT, include_str!("app/slots.js")),
@@ -21,6 +21,8 @@ const FILES: [(&str, &str, &str); 11] = [
     ("link.js", SCRIPT, include_str!("app/link.js")),
     ("words.js", SCRIPT, include_str!("app/words.js")),
     ("shelf.js", SCRIPT, include_str!("app/shelf.js")),
+    ("mirror.js", SCRIPT, include_str!("app/mirror.js")),
+    ("glass.js", SCRIPT, include_str!("app/glass.js")),
     ("worker.js", SCRIPT, include_str!("app/worker.js")),
     ("screen.css", "text/css; charset=utf-8", include_str!("app/screen.css")),
 ];
@@ -51,7 +53,8 @@ pub(super) async fn page(
     };
     let (shelf, class) = match kind {
         PageKind::Shelf => ("<div id=\"shelf\"></div>", "idle"),
-        PageKind::Signage | PageKind::Mirror => ("", "bare"),
+        PageKind::Mirror => ("<div id=\"mirror\"></div>", "bare"),
+        PageKind::Signage => ("", "bare"),
     };
     // `</` would end the script that holds it; in JSON a slash may be escaped.
     let program = screens.program(&screen, kind.as_str(), now).replace("</", "<\\/").replace("<!--", "<\\u0021--");

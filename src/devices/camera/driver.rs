@@ -48,6 +48,7 @@ impl Camera {
             stop: stop.clone(),
             members: port.members.clone(),
             station: port.station.clone(),
+            glass: port.glass.clone(),
             reports: sender,
         };
         let eyes = Eyes::new(self.manner.clone(), slot, owner);

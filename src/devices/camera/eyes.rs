@@ -9,6 +9,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::networks::{NetworksError, detector, embedder};
+use super::reflect::Reflector;
 use super::slot::{News, Picture, Slot, SlotCounts};
 use super::source::Pace;
 use super::windows::Windows;
@@ -20,6 +21,7 @@ use crate::sense::vision::track::TrackSettings;
 use crate::sense::vision::visit::Visit;
 use crate::sense::vision::watch::{Recognition, Seen, Watch};
 use crate::sense::vision::yunet::InputSize;
+use crate::transport::Glass;
 use crate::types::{
     Chain, DistanceBand, FaceMember, FaceVisit, MemberKey, Observation, SimilarityBand, StationId, Timestamp, ZoneId,
 };
@@ -39,6 +41,8 @@ const LOOK_FOR: Duration = Duration::from_secs(5);
 const JUMP_US: i64 = 2_000_000;
 /// A thread that has not run for so long was asleep with its machine, in microseconds.
 const ASLEEP_US: i64 = 60_000_000;
+/// A mirror whose last picture is older than this shows nothing, in microseconds.
+const STALE_US: i64 = 2_000_000;
 /// A member who stays, or comes back to the same camera, is told once in so long, in microseconds.
 const MEMBER_AGAIN_US: i64 = 60_000_000;
 /// So far above the threshold two faces are one person's beyond doubt.
@@ -76,6 +80,8 @@ pub(super) struct Owner {
     pub(super) stop: CancellationToken,
     pub(super) members: Members,
     pub(super) station: Option<StationId>,
+    /// Of a mirror's camera.
+    pub(super) glass: Option<Arc<Glass>>,
     pub(super) reports: Sender<Report>,
 }
 
@@ -99,6 +105,9 @@ pub(super) struct Eyes {
     met: BTreeMap<MemberKey, i64>,
     /// Whether a likeness of whoever is before the camera is wanted.
     captures: bool,
+    reflector: Option<Reflector>,
+    /// When the last picture came.
+    looked_us: Option<i64>,
 }
 
 /// Nobody listens any more.
@@ -112,6 +121,7 @@ impl Eyes {
     pub(super) fn new(manner: Manner, slot: Slot, owner: Owner) -> Self {
         let (now, now_us) = (owner.clock.now(), wall_us(&owner.clock));
         let roster = if manner.recognition { owner.members.now() } else { Arc::default() };
+        let reflector = owner.glass.clone().map(Reflector::new);
         Self {
             windows: windows(&manner, now_us),
             manner,
@@ -129,6 +139,8 @@ impl Eyes {
             size: None,
             met: BTreeMap::new(),
             captures: false,
+            reflector,
+            looked_us: None,
         }
     }
 
@@ -167,6 +179,7 @@ impl Eyes {
 
     /// Everybody has gone, and the window is over before its time.
     fn end(&mut self) -> Result<(), Over> {
+        self.reflector.iter_mut().for_each(Reflector::wipe);
         let gone = self.watch.as_mut().map(Watch::end).unwrap_or_default();
         self.tell(gone)?;
         match self.windows.cut() {
@@ -187,8 +200,9 @@ impl Eyes {
         self.look_for_captures();
         let is_used = self.captures || !self.roster.gallery.is_empty();
         let wants_embedder = self.manner.recognition && !self.has_embedder && is_used;
+        let wants_mesh = self.reflector.as_ref().is_some_and(Reflector::wants_mesh);
         let is_due = self.sought.is_none_or(|sought| now - sought >= LOOK_FOR);
-        if !(self.watch.is_none() || wants_embedder) || !is_due {
+        if !(self.watch.is_none() || wants_embedder || wants_mesh) || !is_due {
             return Ok(());
         }
         self.sought = Some(now);
@@ -213,6 +227,10 @@ impl Eyes {
             watch.recognise(Recognition::new(embedder(folder)?, gallery, settings));
             watch.capture(self.captures);
             self.has_embedder = true;
+        }
+        match &mut self.reflector {
+            Some(reflector) if reflector.wants_mesh() => reflector.load(folder)?,
+            _ => {}
         }
         Ok(())
     }
@@ -275,11 +293,17 @@ impl Eyes {
 
     fn see(&mut self, picture: Picture) -> Result<(), Over> {
         let at_us = self.now_us(picture.at);
+        self.looked_us = Some(at_us);
         let Some(watch) = &mut self.watch else { return self.pass() };
         let seen = match picture.pixels.frame() {
-            Ok(frame) => {
+            Ok(mut frame) => {
                 self.size = Some((frame.width(), frame.height()));
-                watch.look(at_us, frame)
+                let seen = watch.look_at(at_us, &mut frame);
+                let reflected = match &mut self.reflector {
+                    Some(reflector) => reflector.reflect(at_us, &mut frame, watch.faces()),
+                    None => Ok(()),
+                };
+                reflected.and(seen)
             }
             Err(_) => {
                 self.slot.count(|counts| counts.malformed += 1);
@@ -309,6 +333,9 @@ impl Eyes {
         self.close_windows(now_us)?;
         let Some(watch) = &mut self.watch else { return Ok(()) };
         let gone = watch.pass(now_us);
+        if self.looked_us.is_none_or(|looked_us| now_us - looked_us > STALE_US) {
+            self.reflector.iter_mut().for_each(Reflector::wipe);
+        }
         if watch.present() == 0 {
             self.windows.nobody(now_us);
         }

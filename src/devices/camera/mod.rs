@@ -20,6 +20,7 @@ mod eyes;
 mod kind;
 mod networks;
 mod profile;
+mod reflect;
 mod slot;
 mod source;
 mod windows;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::sense::vision::card::{BuiltInError, Card, Role, built_in};
+use crate::sense::vision::mesh::Mesh;
 use crate::sense::vision::yunet::InputSize;
 use crate::sense::vision::{Detector, Embedder, VisionError};
 use crate::transport::{NetworkFileError, read_network};
@@ -34,6 +35,12 @@ fn read(folder: &Path, role: Role) -> Result<(Card, Vec<u8>), NetworksError> {
 pub(crate) fn detector(folder: &Path, size: InputSize) -> Result<Detector, NetworksError> {
     let (card, bytes) = read(folder, Role::Detector)?;
     Detector::load(&bytes, size, card.detection()).map_err(|error| NetworksError::Load(card.name, error))
+}
+
+/// The network for 468 points of a face.
+pub(super) fn mesh(folder: &Path) -> Result<Mesh, NetworksError> {
+    let (card, bytes) = read(folder, Role::Mesh)?;
+    Mesh::load(&bytes).map_err(|error| NetworksError::Load(card.name, error))
 }
 
 /// The embedder.

@@ -328,3 +328,87 @@ async fn a_member_who_consented_is_told_by_name_and_nobody_else() {
     assert_eq!(met(&says_of(&enrolled, "", members).await), 0, "recognition is off");
     assert_eq!(met(&says_of(&enrolled, on, Members::default()).await), 0, "nobody has consented");
 }
+
+/// What a mirror's page is given: its header, and the points.
+fn read_shot(message: &[u8]) -> (u32, (u16, u16), Vec<(f32, f32)>) {
+    let two = |at: usize| u16::from_le_bytes([message[at], message[at + 1]]);
+    let number = u32::from_le_bytes(message[4..8].try_into().unwrap());
+    let part = |at: usize| f32::from(two(at).cast_signed()) / 16.0;
+    let points = (0..usize::from(two(2))).map(|point| (part(24 + 4 * point), part(26 + 4 * point))).collect();
+    (number, (two(16), two(18)), points)
+}
+
+/// A mirror's page gets each picture with the points that were found in it; made up by the gateway, if it wishes so,
+/// with not a byte changed outside lips and cheeks; and when the camera has gone, there is nothing left to get.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_shows_pictures_with_their_points_and_forgets_them() {
+    let Some((models, faces)) = networks_and_photographs() else { return };
+    if !models.join("facemesh-468.onnx").is_file() {
+        println!("SKIPPED: no network for points in {}", models.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let photograph = std::fs::read(faces.join("Al_Pacino_0001.jpg")).unwrap();
+    for number in 10..30 {
+        std::fs::write(folder.path().join(format!("{number}.jpg")), &photograph).unwrap();
+    }
+    let original = crate::sense::vision::picture::decode(&photograph).unwrap();
+    let face = super::networks::detector(&models, INPUT).unwrap().faces(&original).unwrap()[0];
+    let device =
+        configure(KINDS, FRAMES_TEXT, &format!("frames:{}", folder.path().display()), "repeat = true").unwrap();
+    let (clock, stop) = (Clock::system(Trust::Trusted), CancellationToken::new());
+    let conditions = Conditions::new(clock.clone());
+    let scope = DeviceScope::new(device.id().clone(), clock.clone(), conditions, Metrics::default(), Board::default());
+    let (mut port, _ends) = port(scope, clock, stop.clone());
+    let (mirrors, screen) = (crate::transport::Mirrors::default(), crate::types::DeviceId::new("mirror-1").unwrap());
+    port.glass = Some(mirrors.behind(&screen));
+    let mut page = mirrors.look(&screen).unwrap();
+    let story = async {
+        let (mut last, mut shown) = (0, Vec::new());
+        while shown.len() < 5 {
+            let Some(picture) = page.next().await else { continue };
+            let (number, size, points) = read_shot(picture.bytes());
+            assert!(number > last && (u32::from(size.0), u32::from(size.1)) == (original.width(), original.height()));
+            last = number;
+            if points.is_empty() {
+                continue;
+            }
+            let rgb = &picture.bytes()[picture.bytes().len() - original.rgb().len()..];
+            assert!(rgb == original.rgb(), "the picture is as it was");
+            shown.push(points);
+        }
+        let near = |number: usize, x: f32, y: f32| {
+            let (column, row) = shown[4][number];
+            assert!((column - x).hypot(row - y) < 0.12 * face.place.w, "{number}: {column} {row} and not {x} {y}");
+        };
+        // The detector's own landmarks: the tip of the nose, and the corners of the mouth.
+        near(1, face.landmarks[2].x, face.landmarks[2].y);
+        near(61, face.landmarks[3].x, face.landmarks[3].y);
+        near(291, face.landmarks[4].x, face.landmarks[4].y);
+
+        page.wish(r#"{"do":"compose","on":true}"#.to_owned());
+        page.wish(r#"{"do":"wear","lips":{"lab":[35,60,30],"strength":1.0}}"#.to_owned());
+        let mut changed = Vec::new();
+        while changed.is_empty() {
+            let Some(picture) = page.next().await else { continue };
+            let (_, _, points) = read_shot(picture.bytes());
+            let rgb = &picture.bytes()[picture.bytes().len() - original.rgb().len()..];
+            let pixels = rgb.chunks(3).zip(original.rgb().chunks(3)).enumerate();
+            changed = pixels.filter(|(_, (one, other))| one != other).map(|(at, _)| (at, points.clone())).collect();
+        }
+        let width = original.width() as usize;
+        for (at, points) in &changed {
+            let (column, row) = ((at % width) as f32, (at / width) as f32);
+            let outer = crate::sense::mirror::LIPS_OUTER.map(|number| points[number]);
+            let (left, right) = outer.iter().fold((f32::MAX, 0.0_f32), |(l, r), p| (l.min(p.0), r.max(p.0)));
+            let (top, bottom) = outer.iter().fold((f32::MAX, 0.0_f32), |(t, b), p| (t.min(p.1), b.max(p.1)));
+            let is_near = column >= left - 2.0 && column <= right + 2.0 && row >= top - 2.0 && row <= bottom + 2.0;
+            assert!(is_near, "{column} {row} is outside {left}-{right}, {top}-{bottom}");
+        }
+        stop.cancel();
+        while page.next().await.is_some() {}
+    };
+    let both = async { tokio::join!(device.run(&mut port), story) };
+    let (ended, ()) = tokio::time::timeout(BOUND * 3, both).await.expect("the mirror shows and forgets");
+    ended.unwrap();
+}

@@ -453,7 +453,8 @@ async fn who_is_heard_by_two_sensors_is_counted_once_where_they_are_heard_best()
     };
     let all = async { tokio::join!(door.run(&mut door_port), back.run(&mut back_port), story) };
     let (door_ended, back_ended, ()) = tokio::time::timeout(BOUND * 2, all).await.expect("both end");
-    (door_ended.unwrap(), back_ended.unwrap());
+    door_ended.unwrap();
+    back_ended.unwrap();
     let mut beside = beside;
     assert!(beside.ends.observed.try_recv().is_err(), "the other one says nothing");
     let hour = loop {

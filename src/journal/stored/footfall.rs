@@ -19,10 +19,13 @@ pub(super) struct WindowForm {
     m: u64,
     w: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    b: Option<(u32, Vec<(String, u8, u32)>)>,
+    b: Option<BreakdownForm>,
 }
 
-fn breakdown_form(breakdown: &FootfallBreakdown) -> (u32, Vec<(String, u8, u32)>) {
+/// Least, cells.
+type BreakdownForm = (u32, Vec<(String, u8, u32)>);
+
+fn breakdown_form(breakdown: &FootfallBreakdown) -> BreakdownForm {
     let cell = |cell: &FootfallCell| {
         (cell.zone.as_str().to_owned(), u8::try_from(cell.dwell.number()).unwrap_or(u8::MAX), cell.devices)
     };
@@ -30,7 +33,7 @@ fn breakdown_form(breakdown: &FootfallBreakdown) -> (u32, Vec<(String, u8, u32)>
 }
 
 /// A cell that nobody could have written is left out: it is a cell that says nothing.
-fn read_breakdown((least, cells): (u32, Vec<(String, u8, u32)>)) -> FootfallBreakdown {
+fn read_breakdown((least, cells): BreakdownForm) -> FootfallBreakdown {
     let cell = |(zone, dwell, devices): (String, u8, u32)| {
         let dwell = *Dwell::ALL.get(usize::from(dwell))?;
         Some(FootfallCell { zone: DeviceId::new(&zone).ok()?, dwell, devices })

@@ -164,8 +164,9 @@ fn fill(covered: &mut [f32], from: f32, to: f32) {
     if from >= to {
         return;
     }
-    for column in whole(from)..whole(to.ceil()) {
-        covered[column] += (to.min(column as f32 + 1.0) - from.max(column as f32)).clamp(0.0, 1.0);
+    let first = whole(from);
+    for (column, cover) in covered.iter_mut().enumerate().take(whole(to.ceil())).skip(first) {
+        *cover += (to.min(column as f32 + 1.0) - from.max(column as f32)).clamp(0.0, 1.0);
     }
 }
 
@@ -207,7 +208,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A face whose mouth is two ellipses around a place, the inner one of half the size.
-    pub fn face(middle: Point, mouth: (f32, f32)) -> Vec<Point> {
+    pub(in super::super) fn face(middle: Point, mouth: (f32, f32)) -> Vec<Point> {
         let mut points = vec![middle; POINTS];
         for (ring, size) in [(LIPS_OUTER, 1.0), (LIPS_INNER, 0.5)] {
             for (step, number) in ring.into_iter().enumerate() {

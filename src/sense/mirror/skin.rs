@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn tone_and_redness_are_what_was_painted() {
         let red = |column: u32, row: u32| {
-            let is_cheek = row > 260 && (column < 280 || column > 360);
+            let is_cheek = row > 260 && !(280..=360).contains(&column);
             Lab { a: if is_cheek { 17.0 } else { 12.0 }, ..SKIN }
         };
         let skin = measure(&face(red), &points()).unwrap().unwrap();
@@ -261,7 +261,7 @@ mod tests {
             () if row > 260 && column % 9 < 3 && row % 9 < 3 => Lab { l: 55.0, ..SKIN },
             // The upper third of the forehead's patch gleams.
             () if row < 114 => Lab { l: 88.0, a: 2.0, b: 3.0 },
-            () if (150..240).contains(&row) && row % 4 == 0 => Lab { l: 58.0, ..SKIN },
+            () if (150..240).contains(&row) && row.is_multiple_of(4) => Lab { l: 58.0, ..SKIN },
             () => SKIN,
         };
         let plain = measure(&face(|_, _| SKIN), &points()).unwrap().unwrap();

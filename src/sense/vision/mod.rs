@@ -2,7 +2,7 @@
 //!
 //! The way of a picture: a [`Frame`] is masked, made small for the detector (`yunet`), its faces are found, followed,
 //! and the best view of each is brought upright (`align`) and made comparable ([`Embedding`]). Model bytes are passed
-//! in; the networks run in `onnx`, behind the feature of that name.
+//! in; the networks run in `onnx` and `convnet`, behind the feature `onnx`.
 //!
 //! Invariants: pixels and embeddings have no `Debug`, `Clone` or `Serialize` and are overwritten when they go; nothing
 //! here reads a clock, a file or a socket.
@@ -12,6 +12,8 @@ mod assign;
 pub mod card;
 #[cfg(feature = "onnx")]
 pub mod convert;
+#[cfg(feature = "onnx")]
+mod convnet;
 mod embedding;
 #[cfg(feature = "onnx")]
 mod face;

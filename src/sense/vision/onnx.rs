@@ -1,15 +1,29 @@
-//! The inference engine: the one file that runs networks.
+//! The inference engines: the one file that runs networks.
 //!
-//! One network, one picture at a time, one thread: a run is synchronous and takes from a millisecond to a fifth of a
-//! second, so it belongs on a thread of its own. What runs between input and output is the engine's memory and is
-//! freed, not overwritten.
+//! A network of nothing but the layers that the face networks have is run by `convnet`, any other by the general
+//! engine. One network, one picture at a time, one thread: a run is synchronous and takes from a millisecond to a fifth
+//! of a second, so it belongs on a thread of its own. What runs between input and output of the general engine is its
+//! memory and is freed, not overwritten.
 
 use tract_onnx::prelude::{
     Datum, Framework, InferenceFact, InferenceModelExt, IntoRunnable, Tensor, TractResult, TypedSimpleState, tvec,
 };
 
+use super::convnet::ConvNet;
+
 /// A network, ready to run.
 pub struct Network {
+    runner: Runner,
+    shape: [usize; 4],
+}
+
+enum Runner {
+    Convolutions(Box<ConvNet>),
+    General(Box<General>),
+}
+
+/// A network in the general engine.
+pub(super) struct General {
     state: TypedSimpleState,
     shape: [usize; 4],
     outputs: usize,
@@ -36,15 +50,11 @@ impl Network {
     ///
     /// When the bytes are no network that the engine knows how to run, or it has no such output.
     pub fn load(model: &[u8], shape: [usize; 4], outputs: &[&str]) -> Result<Self, NetworkError> {
-        let engine = tract_onnx::onnx();
-        let graph = at("reading the network", engine.model_for_read(&mut &*model))?;
-        let graph = at("naming its outputs", graph.with_outputs_by_name(outputs))?;
-        let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
-        let graph = at("setting the shape of its input", graph.with_input_fact(0, fact))?;
-        let graph = at("optimising the network", graph.into_optimized())?;
-        let plan = at("making the network ready", graph.into_runnable())?;
-        let state = at("making the network ready", plan.spawn())?;
-        Ok(Self { state, shape, outputs: outputs.len() })
+        let runner = match ConvNet::load(model, shape, outputs) {
+            Some(known) => Runner::Convolutions(Box::new(known)),
+            None => Runner::General(Box::new(General::load(model, shape, outputs)?)),
+        };
+        Ok(Self { runner, shape })
     }
 
     /// How many numbers an input has.
@@ -59,6 +69,33 @@ impl Network {
     ///
     /// When `input` has not [`Self::input_len`] numbers, or the engine fails.
     pub fn run<R>(&mut self, input: &[f32], look: impl FnOnce(&[&[f32]]) -> R) -> Result<R, NetworkError> {
+        match &mut self.runner {
+            Runner::Convolutions(network) if input.len() == self.shape.iter().product::<usize>() => {
+                Ok(network.run(input, look))
+            }
+            Runner::Convolutions(_) => Err(NetworkError {
+                step: "giving the network its input",
+                source: format!("{} numbers are not as many as {:?} has", input.len(), self.shape).into(),
+            }),
+            Runner::General(network) => network.run(input, look),
+        }
+    }
+}
+
+impl General {
+    pub(super) fn load(model: &[u8], shape: [usize; 4], outputs: &[&str]) -> Result<Self, NetworkError> {
+        let engine = tract_onnx::onnx();
+        let graph = at("reading the network", engine.model_for_read(&mut &*model))?;
+        let graph = at("naming its outputs", graph.with_outputs_by_name(outputs))?;
+        let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+        let graph = at("setting the shape of its input", graph.with_input_fact(0, fact))?;
+        let graph = at("optimising the network", graph.into_optimized())?;
+        let plan = at("making the network ready", graph.into_runnable())?;
+        let state = at("making the network ready", plan.spawn())?;
+        Ok(Self { state, shape, outputs: outputs.len() })
+    }
+
+    pub(super) fn run<R>(&mut self, input: &[f32], look: impl FnOnce(&[&[f32]]) -> R) -> Result<R, NetworkError> {
         let input = at("giving the network its input", Tensor::from_shape(&self.shape, input))?;
         let outputs = at("running the network", self.state.run(tvec!(input.into())))?;
         let views: TractResult<Vec<&[f32]>> =

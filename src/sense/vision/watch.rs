@@ -126,6 +126,7 @@ pub struct Watch {
     detected_us: Option<i64>,
     moved_us: Option<i64>,
     shown: Vec<Shown>,
+    faces: Vec<Face>,
     counts: WatchCounts,
     stopwatch: Option<Stopwatch>,
     took: Took,
@@ -150,6 +151,7 @@ impl Watch {
             detected_us: None,
             moved_us: None,
             shown: Vec::new(),
+            faces: Vec::new(),
             counts: WatchCounts::default(),
             stopwatch: None,
             took: Took::default(),
@@ -196,6 +198,15 @@ impl Watch {
     ///
     /// When the engine fails; the next picture may be tried.
     pub fn look(&mut self, at_us: i64, mut frame: Frame) -> Result<Vec<Seen>, VisionError> {
+        self.look_at(at_us, &mut frame)
+    }
+
+    /// The same, and the picture is somebody's who has more to do with it. Its hidden parts are black then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watch::look`].
+    pub fn look_at(&mut self, at_us: i64, frame: &mut Frame) -> Result<Vec<Seen>, VisionError> {
         let (width, height) = (frame.width() as f32, frame.height() as f32);
         for zone in &self.scene.hidden {
             let Rect { x, y, w, h } = *zone;
@@ -203,20 +214,23 @@ impl Watch {
         }
         self.counts.pictures += 1;
         self.shown.clear();
+        self.faces.clear();
+        let frame = &*frame;
         let mut seen = Vec::new();
-        if self.is_worth(at_us, &frame) {
+        if self.is_worth(at_us, frame) {
             self.counts.detected += 1;
             self.detected_us = Some(at_us);
             let began = self.now();
-            let faces = self.detector.faces(&frame)?;
+            let faces = self.detector.faces(frame)?;
             self.took.detector += self.since(began);
-            let followed = self.visits.see(at_us, &frame, &faces);
-            self.portray(&frame, &followed, &faces)?;
+            let followed = self.visits.see(at_us, frame, &faces);
+            self.portray(frame, &followed, &faces)?;
             for one in followed {
-                seen.extend(self.name(at_us, &frame, one, &faces[one.face])?);
+                seen.extend(self.name(at_us, frame, one, &faces[one.face])?);
                 let member = self.recognition.as_ref().and_then(|recognition| recognition.naming.member(one.track));
                 self.shown.push(Shown { track: one.track, place: faces[one.face].place, member });
             }
+            self.faces = faces;
         }
         let ended = self.visits.ended(at_us);
         seen.extend(self.farewell(ended));
@@ -239,6 +253,12 @@ impl Watch {
     #[must_use]
     pub fn shown(&self) -> &[Shown] {
         &self.shown
+    }
+
+    /// The faces of the last picture as they were found; none when nobody looked for any.
+    #[must_use]
+    pub fn faces(&self) -> &[Face] {
+        &self.faces
     }
 
     /// How many people are in view.

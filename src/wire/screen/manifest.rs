@@ -176,7 +176,7 @@ pub struct Trigger {
 }
 
 /// Something that is sold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Product {
     /// The chain's number for it.
@@ -201,6 +201,32 @@ pub struct Product {
     /// The machine that sells it, and from which lane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock: Option<Stocked>,
+    /// How it looks on a face, for a make-up mirror.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shade: Option<Shade>,
+}
+
+/// A product of make-up, as measured.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shade {
+    /// Where it goes.
+    pub part: FacePart,
+    /// Its colour: CIELAB under D65.
+    pub lab: [f32; 3],
+    /// Whether it gleams.
+    #[serde(default)]
+    pub gloss: bool,
+}
+
+/// Where make-up goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FacePart {
+    /// On the lips.
+    Lips,
+    /// On the cheeks.
+    Blush,
 }
 
 /// Where a product's stock is known from.
@@ -484,6 +510,10 @@ impl<'a> Check<'a> {
             self.demand(is_money, || format!("{of}: {:?} is no currency", product.currency));
             let is_place = product.facing.as_deref().is_none_or(|facing| FacingId::new(facing).is_ok());
             self.demand(is_place, || format!("{of}: its facing is no name"));
+            let is_colour = product.shade.is_none_or(|Shade { lab: [l, a, b], .. }| {
+                (0.0..=100.0).contains(&l) && a.abs() <= 128.0 && b.abs() <= 128.0
+            });
+            self.demand(is_colour, || format!("{of}: its shade is no colour: L is 0 to 100, a and b -128 to 128"));
             self.asset_of(&of, Some(&product.asset), "image/");
             self.words(&of, &product.name);
             self.words(&of, &product.text);

@@ -6,6 +6,7 @@
 //! | `manifest` | layouts with zones, items, playlists, triggers, products; everything that is wrong is named at once |
 //! | `schedule` | what is on when: dayparts in the store's time zone, priorities, slots by the wall clock |
 //! | `program` | what one screen's page is given |
+//! | `mirror` | pictures with their points to a mirror's page, and its wishes |
 //! | `page` | heartbeats, plays and actions as pages post them; what pages are told |
 //!
 //! A slot is found from the wall clock alone: the items of a playlist repeat from 1970-01-01T00:00:00Z on, so that two
@@ -17,6 +18,7 @@
 
 pub mod limits;
 mod manifest;
+mod mirror;
 mod page;
 mod program;
 mod schedule;
@@ -25,9 +27,10 @@ mod signed;
 mod tests;
 
 pub use manifest::{
-    Asset, EVERY, FORMAT, Item, ItemKind, Manifest, Mistakes, Playlist, Product, Stocked, TYPES, Transition, Trigger,
-    When, Words, Zone,
+    Asset, EVERY, FORMAT, FacePart, Item, ItemKind, Manifest, Mistakes, Playlist, Product, Shade, Stocked, TYPES,
+    Transition, Trigger, When, Words, Zone,
 };
+pub use mirror::{Measured, Shot, SkinV1, Wish, Worn};
 pub use page::{Beat, Misread, Shown, read_actions, read_beat, read_plays, read_shown};
 pub use program::{Override, Place, program};
 pub use schedule::{Segment, Slot, slot_at, slots, timetable};

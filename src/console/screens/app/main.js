@@ -5,6 +5,7 @@ import { Outbox } from './outbox.js';
 import { Player } from './player.js';
 import { sceneOf } from './slots.js';
 import { isInjected, now, uuid } from './time.js';
+import { Mirror } from './mirror.js';
 import { Shelf } from './shelf.js';
 
 const BEAT_MS = 5000;
@@ -19,6 +20,7 @@ const shows = [];
 
 let program = JSON.parse(document.getElementById('program').textContent);
 let shelf = null;
+let mirror = null;
 
 const link = new Link(base, {
     open: () => {
@@ -65,6 +67,7 @@ function take(fresh) {
     program = fresh;
     player.load(program);
     if (shelf) shelf.load(program);
+    if (mirror) mirror.load(program);
     document.body.classList.toggle('empty', Object.keys(program.items).length === 0);
 }
 
@@ -148,6 +151,9 @@ const state = {
     get shelf() {
         return shelf && shelf.state();
     },
+    get mirror() {
+        return mirror && mirror.state();
+    },
     latencies,
     changes,
     shows,
@@ -169,7 +175,13 @@ if (document.body.dataset.kind === 'shelf') {
         },
     });
 }
-player.isCovered = () => Boolean(shelf) && !shelf.isIdle;
+if (document.body.dataset.kind === 'mirror') {
+    mirror = new Mirror(document.getElementById('mirror'), {
+        base,
+        act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
+    });
+}
+player.isCovered = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
 take(program);
 frame();
 link.open();

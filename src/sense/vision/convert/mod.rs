@@ -19,9 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 mod from_tflite;
 
 use prost::Message;
+use tract_onnx::pb::tensor_shape_proto::Dimension;
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto, attribute_proto,
-    type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    attribute_proto, tensor_shape_proto, type_proto,
 };
 
 use super::tflite::TfliteError;
@@ -77,6 +78,26 @@ pub fn convert(published: &[u8]) -> Result<Vec<u8>, ConvertError> {
     Ok(as_model(work.finish()).encode_to_vec())
 }
 
+/// The same network for inputs of one size, as other engines want it written.
+///
+/// # Errors
+///
+/// When the bytes are no ONNX file.
+pub fn for_size(model: &[u8], [pictures, channels, rows, columns]: [u32; 4]) -> Result<Vec<u8>, ConvertError> {
+    let mut model = ModelProto::decode(model).map_err(ConvertError::NotOnnx)?;
+    let graph = model.graph.as_mut().ok_or(ConvertError::NoGraph)?;
+    let size = |size: u32| Dimension {
+        value: Some(tensor_shape_proto::dimension::Value::DimValue(size.into())),
+        ..Dimension::default()
+    };
+    for input in &mut graph.input {
+        if let Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), .. }) = &mut input.r#type {
+            tensor.shape = Some(TensorShapeProto { dim: [pictures, channels, rows, columns].map(size).to_vec() });
+        }
+    }
+    Ok(model.encode_to_vec())
+}
+
 fn as_model(graph: GraphProto) -> ModelProto {
     ModelProto {
         ir_version: IR_VERSION,
@@ -88,13 +109,14 @@ fn as_model(graph: GraphProto) -> ModelProto {
 
 /// A constant of the graph.
 #[derive(Debug, Clone)]
-struct Constant {
-    dims: Vec<usize>,
-    values: Values,
+pub(super) struct Constant {
+    pub(super) dims: Vec<usize>,
+    pub(super) values: Values,
 }
 
+/// Its numbers.
 #[derive(Debug, Clone)]
-enum Values {
+pub(super) enum Values {
     Floats(Vec<f32>),
     Whole(Vec<i64>),
 }
@@ -104,7 +126,7 @@ impl Constant {
         Self { dims, values: Values::Floats(values) }
     }
 
-    fn read(tensor: &TensorProto) -> Result<Self, ConvertError> {
+    pub(super) fn read(tensor: &TensorProto) -> Result<Self, ConvertError> {
         let wrong = |what| ConvertError::Tensor { name: tensor.name.clone(), what };
         let dims: Vec<usize> = tensor
             .dims
@@ -141,7 +163,7 @@ impl Constant {
         }
     }
 
-    fn as_floats(&self) -> Option<&[f32]> {
+    pub(super) fn as_floats(&self) -> Option<&[f32]> {
         match &self.values {
             Values::Floats(values) => Some(values),
             Values::Whole(_) => None,
@@ -156,7 +178,7 @@ impl Constant {
         }
     }
 
-    fn write(&self, name: String) -> TensorProto {
+    pub(super) fn write(&self, name: String) -> TensorProto {
         #[expect(clippy::cast_possible_wrap, reason = "a size that was read from an i64")]
         let dims = self.dims.iter().map(|dim| *dim as i64).collect();
         let (data_type, raw_data) = match &self.values {
@@ -427,16 +449,24 @@ fn readers(graph: &GraphProto) -> BTreeMap<String, usize> {
     count
 }
 
-fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+pub(super) fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
     node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
-fn integer(node: &NodeProto, name: &str) -> Option<i64> {
+pub(super) fn integer(node: &NodeProto, name: &str) -> Option<i64> {
     attribute(node, name)
         .filter(|found| found.r#type == attribute_proto::AttributeType::Int as i32)
         .map(|found| found.i)
 }
 
-fn float(node: &NodeProto, name: &str) -> Option<f32> {
+pub(super) fn float(node: &NodeProto, name: &str) -> Option<f32> {
     attribute(node, name).map(|found| found.f)
+}
+
+pub(super) fn integers<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [i64]> {
+    attribute(node, name).map(|found| found.ints.as_slice())
+}
+
+pub(super) fn text<'a>(node: &'a NodeProto, name: &str) -> Option<&'a str> {
+    attribute(node, name).and_then(|found| std::str::from_utf8(&found.s).ok())
 }
