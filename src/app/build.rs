@@ -23,7 +23,7 @@ use crate::journal::{Change, Effects, Journal, JournalError, Opened};
 use crate::observe::{Board, Conditions, DeviceState, Metrics};
 use crate::router::{Shelf, Targets};
 use crate::transport::{Mirrors, Seats, TlsFilesError, TlsServer};
-use crate::types::{Body, Chain, Condition, DeviceId, Draft, Notice, Observation, Row, Slot, User};
+use crate::types::{Body, Chain, Condition, ConfigReport, DeviceId, Draft, Notice, Observation, Row, Slot, User};
 use crate::uplink::ConfigExchange;
 use crate::wire::cloud::Source;
 
@@ -99,10 +99,7 @@ impl App {
         };
         let (metrics, board, seen) = (Metrics::default(), Board::default(), Seen::default());
         let last_good = LastGood::of(&store.gateway.data_dir);
-        let (exchange, reported) = (ConfigExchange::default(), trial::resume(&last_good, &origin));
-        if let Some(report) = &reported {
-            exchange.report(report.clone());
-        }
+        let (exchange, reported) = resumed(&last_good, &origin);
         let safe_mode = refused.is_some();
         match refused {
             Some(refused) => {
@@ -116,21 +113,9 @@ impl App {
         }
         let notes = Notes::new(&current, safe_mode);
         let (newest, roster) = watch::channel(Arc::default());
-        let opened = open_content(&store)?;
-        let (content, shelf) = (opened.content.clone(), Shelf::default());
-        let house = House {
-            clock: clock.clone(),
-            journal: journal.clone(),
-            conditions: conditions.clone(),
-            metrics: metrics.clone(),
-            board: board.clone(),
-            vault: Vault::default(),
-            members: Members::new(roster),
-            seats: Seats::default(),
-            mirrors: Mirrors::default(),
-            once: known(&journal).await?,
-            commons: Commons::default(),
-        };
+        let (opened, shelf) = (open_content(&store)?, Shelf::default());
+        let once = known(&journal).await?;
+        let house = house(&clock, &journal, &conditions, (&metrics, &board), (Members::new(roster), once));
         let name = format!("{}/{}", current.store.id, current.store.gateway.id);
         let bundler = Bundler::new(house.clone(), seen.clone(), name.clone());
         let targets = Targets::default();
@@ -148,7 +133,7 @@ impl App {
         let console = listener.map(|(listener, tls, users)| {
             let House { clock, journal, conditions, metrics, board, .. } = house.clone();
             let gateway = Arc::new(counter);
-            let screens = screens(&house, &current.store, content, &shelf);
+            let screens = screens(&house, &current.store, opened.content.clone(), &shelf);
             let shown =
                 Shown { name, source, clock, journal, conditions, metrics, board, screens, gateway, tls, users };
             (listener, shown)
@@ -169,6 +154,38 @@ impl App {
             opened,
             shelf,
         })
+    }
+}
+
+/// What earlier runs have left to be said of the cloud's configurations.
+fn resumed(last_good: &LastGood, origin: &config::Origin) -> (ConfigExchange, Option<ConfigReport>) {
+    let (exchange, reported) = (ConfigExchange::default(), trial::resume(last_good, origin));
+    if let Some(report) = &reported {
+        exchange.report(report.clone());
+    }
+    (exchange, reported)
+}
+
+/// What every device needs of the house, with nobody in it yet.
+fn house(
+    clock: &Clock,
+    journal: &Journal,
+    conditions: &Conditions,
+    (metrics, board): (&Metrics, &Board),
+    (members, once): (Members, Once),
+) -> House {
+    House {
+        clock: clock.clone(),
+        journal: journal.clone(),
+        conditions: conditions.clone(),
+        metrics: metrics.clone(),
+        board: board.clone(),
+        vault: Vault::default(),
+        members,
+        seats: Seats::default(),
+        mirrors: Mirrors::default(),
+        once,
+        commons: Commons::default(),
     }
 }
 
@@ -220,6 +237,7 @@ fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf
         timezone: store.timezone.clone(),
         clock: house.clock.clone(),
         ending: CancellationToken::new(),
+        is_tls: store.console.as_ref().is_some_and(|console| console.identity.is_some()),
         hands: Hands::default(),
     }
 }
