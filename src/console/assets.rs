@@ -14,6 +14,7 @@ use ring::digest::{SHA256, digest};
 use super::words::Language;
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 
 /// One file.
 pub(super) struct Asset {
@@ -63,8 +64,8 @@ pub(super) static ASSETS: [Asset; 20] = [
     words("/console/words-en.js", Language::En),
     words("/console/words-zh.js", Language::Zh),
     asset("/console/console.css", "text/css; charset=utf-8", include_str!("web/console.css")),
-    asset("/console/icons.svg", "image/svg+xml", include_str!("web/icons.svg")),
-    asset("/console/icon.svg", "image/svg+xml", include_str!("web/icon.svg")),
+    asset("/console/icons.svg", SVG, include_str!("web/icons.svg")),
+    asset("/console/icon.svg", SVG, include_str!("web/icon.svg")),
 ];
 
 impl Asset {
@@ -138,7 +139,8 @@ mod tests {
 
     #[test]
     fn scripts_have_short_lines_and_fit_a_head() {
-        for asset in ASSETS.iter().filter(|asset| asset.before.is_empty()) {
+        let written = |asset: &&Asset| asset.before.is_empty() && asset.kind != SVG;
+        for asset in ASSETS.iter().filter(written) {
             let longest = asset.text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
             assert!(longest <= 120 && asset.text.lines().count() <= 600, "{}: {longest}", asset.path);
         }

@@ -18,7 +18,7 @@ use super::gate::{need, refuse};
 use super::overview::OFFERED;
 use super::session::Known;
 use crate::observe::DeviceState;
-use crate::types::{Action, Chain, Command, CommandId, CommandState, DeviceId, Origin, Payment, UserRole};
+use crate::types::{Action, Chain, Command, CommandId, CommandState, Condition, DeviceId, Origin, Payment, UserRole};
 use crate::wire::cloud::parse_command;
 
 const GOOD_FOR: Duration = Duration::from_secs(30);
@@ -108,10 +108,16 @@ impl Inside {
             return refusal("unsupported", &format!("{device} cannot be asked {}", kind.as_str()));
         }
         let needs_it = kind.executor() == crate::types::Executor::Driver;
+        let silent = self
+            .shown
+            .conditions
+            .standing()
+            .into_iter()
+            .any(|entry| entry.condition == Condition::DeviceSilent && entry.device.as_ref() == Some(device));
         match self.shown.board.state(device) {
-            Some(DeviceState::Running) => Ok(()),
+            Some(DeviceState::Running) if !(silent && needs_it) => Ok(()),
             Some(_) if !needs_it => Ok(()),
-            _ => refusal("offline", &format!("{device} does not run: nothing is sent to it")),
+            _ => refusal("offline", &format!("{device} does not run or does not answer: nothing is sent to it")),
         }
     }
 }

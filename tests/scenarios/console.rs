@@ -126,7 +126,8 @@ fn the_overview_says_how_devices_and_buffer_are_and_trouble_comes_first() {
     )
     .unwrap();
     shop.start();
-    shop.wait_held();
+    let is_running = || overview(&shop)["devices"].as_array().unwrap().iter().any(|one| one["state"] == "running");
+    wait_until("the scanner's line is held", BOUND, is_running);
     wait_until("what is missing is news", BOUND, || shop.conditions().iter().any(|code| code == "tty.missing"));
     shop.line.type_code("4006381333931");
     wait_until("the code is stored", BOUND, || overview(&shop)["buffer"]["unsent"].as_u64() > Some(2));

@@ -32,7 +32,8 @@ struct Heard {
 pub(super) struct Screen {
     id: String,
     page: &'static str,
-    /// `ok`: a page is connected, can be seen and shows the content in force.
+    /// `ok`: a page is connected, can be seen and shows something of the content in force. Else `dark`, `hidden`,
+    /// `empty` or `old`.
     state: &'static str,
     last_seen: Option<String>,
     /// How many pages listen.
@@ -86,11 +87,13 @@ pub(super) async fn wall(State(screens): State<Screens>) -> Json<Vec<Screen>> {
     let list = seats.into_iter().map(|(id, seat)| {
         let heard = heard.get(id.as_str());
         let beat = heard.map(|heard| &heard.beat);
-        let is_well = beat.is_some_and(|beat| beat.visible && beat.rev == active.rev()) && seat.pages() > 0;
+        let is_well = beat.is_some_and(|beat| beat.visible && beat.item.is_some() && beat.rev == active.rev())
+            && seat.pages() > 0;
         let state = match (beat, seat.pages()) {
             (_, 0) => "dark",
             (Some(_), _) if is_well => "ok",
             (Some(beat), _) if !beat.visible => "hidden",
+            (Some(beat), _) if beat.item.is_none() => "empty",
             _ => "old",
         };
         Screen {

@@ -89,5 +89,7 @@ export const date = text => dates.format(new Date(text));
 
 export function money(minor, currency) {
     if (!currency) return tenths.format(minor / 100);
-    return new Intl.NumberFormat(locale, { style: "currency", currency }).format(minor / 100);
+    return new Intl.NumberFormat(locale, { style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(
+        minor / 100,
+    );
 }

@@ -134,7 +134,7 @@ function machine(one, allowed, ready) {
 
 function device(one, state) {
     const allowed = may(state, "technician");
-    const ready = one.state === "running" || one.state === "silent";
+    const ready = one.state === "running";
     const can = action => one.can.includes(action);
     const scan = on =>
         button(say(on ? "scan_on" : "scan_off"), () => command(one.id, "scan.trigger", { on }), {
