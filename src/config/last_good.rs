@@ -1,7 +1,7 @@
 //! The last good configuration, kept in the data directory with all that is needed to load it again.
 //!
-//! `last-good/kept.toml` is the configuration that last ran well, `last-good/before-1.toml` the one that ran well before
-//! it, and so on to 5; `last-good/trial.toml` is one that is being tried, and is there only while it is;
+//! `last-good/kept.toml` is the configuration that last ran well, `last-good/before-1.toml` the one that ran well
+//! before it, and so on to 5; `last-good/trial.toml` is one that is being tried, and is there only while it is;
 //! `last-good/reported.json` is what the cloud was last told. Each is
 //! written whole: a new file, synced, renamed over the old one, the folder synced. After a power cut there is the old
 //! one or the new one.

@@ -1,7 +1,7 @@
 //! Who is logged in, and how often somebody may guess.
 //!
-//! Limits: 64 sessions, of 12 hours each and gone with the process; after 5 wrong PINs for a name, or 30 in all, nothing
-//! is tried for a minute.
+//! Limits: 64 sessions, of 12 hours each and gone with the process; after 5 wrong PINs for a name, or 30 in all,
+//! nothing is tried for a minute.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
