@@ -91,6 +91,7 @@ pub(super) fn screens(house: &House, store: &config::Store, content: Content, sh
         timezone: store.timezone.clone(),
         clock: house.clock.clone(),
         ending: CancellationToken::new(),
+        is_tls: store.console.as_ref().is_some_and(|console| console.identity.is_some()),
         hands: Hands::default(),
         wall: Wall::default(),
     }

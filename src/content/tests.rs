@@ -59,7 +59,8 @@ impl Web {
                 let mut head = vec![0; 4096];
                 let length = line.read(&mut head).unwrap_or(0);
                 let head = String::from_utf8_lossy(&head[..length]).to_lowercase();
-                let path = head.split(' ').nth(1).unwrap_or_default().trim_start_matches("/autumn/").to_owned();
+                let target = head.split([' ', '?']).nth(1).unwrap_or_default();
+                let path = target.trim_start_matches("/autumn/").to_owned();
                 let range = head.lines().find_map(|line| line.strip_prefix("range: bytes=")?.strip_suffix('-'));
                 asked.lock().unwrap().push(format!("{path} {}", range.unwrap_or("")));
                 let file = files.lock().unwrap().get(&path).cloned();

@@ -100,7 +100,7 @@ pub(super) async fn make(
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let url = match &seat.facts.hand_off {
         Some(before) => format!("{before}{token}"),
-        None => format!("http://{host}/h/{token}"),
+        None => format!("{}://{host}/h/{token}", if screens.is_tls { "https" } else { "http" }),
     };
     let Ok(code) = QrCode::with_error_correction_level(&url, EcLevel::M) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

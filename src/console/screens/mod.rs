@@ -66,6 +66,8 @@ pub struct Screens {
     pub stock: Stock,
     /// Ends what would go on for ever.
     pub ending: CancellationToken,
+    /// Whether it is all behind TLS.
+    pub is_tls: bool,
     /// Products on their way to phones.
     pub hands: hand::Hands,
     /// What screens last said of themselves.

@@ -338,6 +338,25 @@ fn read_shot(message: &[u8]) -> (u32, (u16, u16), Vec<(f32, f32)>) {
     (number, (two(16), two(18)), points)
 }
 
+/// A folder with twenty times the same photograph.
+fn film(photograph: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 10..30 {
+        std::fs::write(folder.path().join(format!("{number}.jpg")), photograph).unwrap();
+    }
+    folder
+}
+
+/// The pixel lies within the box around the lips.
+fn assert_on_lips(pixel: usize, width: usize, points: &[(f32, f32)]) {
+    let (column, row) = ((pixel % width) as f32, (pixel / width) as f32);
+    let outer = crate::sense::mirror::LIPS_OUTER.map(|number| points[number]);
+    let (left, right) = outer.iter().fold((f32::MAX, 0.0_f32), |(l, r), p| (l.min(p.0), r.max(p.0)));
+    let (top, bottom) = outer.iter().fold((f32::MAX, 0.0_f32), |(t, b), p| (t.min(p.1), b.max(p.1)));
+    let is_near = column >= left - 2.0 && column <= right + 2.0 && row >= top - 2.0 && row <= bottom + 2.0;
+    assert!(is_near, "{column} {row} is outside {left}-{right}, {top}-{bottom}");
+}
+
 /// A mirror's page gets each picture with the points that were found in it; made up by the gateway, if it wishes so,
 /// with not a byte changed outside lips and cheeks; and when the camera has gone, there is nothing left to get.
 #[tokio::test(flavor = "multi_thread")]
@@ -347,11 +366,8 @@ async fn a_mirror_shows_pictures_with_their_points_and_forgets_them() {
         println!("SKIPPED: no network for points in {}", models.display());
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
     let photograph = std::fs::read(faces.join("Al_Pacino_0001.jpg")).unwrap();
-    for number in 10..30 {
-        std::fs::write(folder.path().join(format!("{number}.jpg")), &photograph).unwrap();
-    }
+    let folder = film(&photograph);
     let original = crate::sense::vision::picture::decode(&photograph).unwrap();
     let face = super::networks::detector(&models, INPUT).unwrap().faces(&original).unwrap()[0];
     let device =
@@ -396,15 +412,7 @@ async fn a_mirror_shows_pictures_with_their_points_and_forgets_them() {
             let pixels = rgb.chunks(3).zip(original.rgb().chunks(3)).enumerate();
             changed = pixels.filter(|(_, (one, other))| one != other).map(|(at, _)| (at, points.clone())).collect();
         }
-        let width = original.width() as usize;
-        for (at, points) in &changed {
-            let (column, row) = ((at % width) as f32, (at / width) as f32);
-            let outer = crate::sense::mirror::LIPS_OUTER.map(|number| points[number]);
-            let (left, right) = outer.iter().fold((f32::MAX, 0.0_f32), |(l, r), p| (l.min(p.0), r.max(p.0)));
-            let (top, bottom) = outer.iter().fold((f32::MAX, 0.0_f32), |(t, b), p| (t.min(p.1), b.max(p.1)));
-            let is_near = column >= left - 2.0 && column <= right + 2.0 && row >= top - 2.0 && row <= bottom + 2.0;
-            assert!(is_near, "{column} {row} is outside {left}-{right}, {top}-{bottom}");
-        }
+        changed.iter().for_each(|(at, points)| assert_on_lips(*at, original.width() as usize, points));
         stop.cancel();
         while page.next().await.is_some() {}
     };
