@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::market::{LANE, Market, SALE};
 use super::simulator::lane;
 
-/// What takes longer than this until something is to be seen has stalled. The aim is half a second on a machine that does
-/// nothing else; how long it took is told.
+/// What takes longer than this until something is to be seen has stalled. The aim is half a second on a machine that
+/// does nothing else; how long it took is told.
 const STALLED_MS: f64 = 20_000.0;
 const VIEWS: usize = 7;
 const LOOKS: usize = 4;
