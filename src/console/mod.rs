@@ -1,6 +1,6 @@
 //! The console: the local HTTP side for technicians and programs on the box.
 //!
-//! [`screens`] serves the pages of screens beside it, which know their own tokens.
+//! `screens` serves the pages of screens beside it, which know their own tokens.
 //!
 //! What is absent: nothing here reaches a driver (what is asked of a device goes into the ledger of commands), nothing
 //! reads a path from a URL (every file has a fixed name and is part of the binary), nothing is fetched from elsewhere.
