@@ -12,6 +12,7 @@ use crate::sense::vision::yunet::{Face, InputSize};
 use crate::sense::vision::{Detector, Embedder, Frame, Point, Rect, VisionError};
 
 /// What a camera's pictures are looked at in.
+#[cfg(feature = "sim")]
 pub(super) const INPUT: InputSize = InputSize { width: 640, height: 384 };
 /// The detector is timed in the size of its card, in which its peer runs, too.
 pub(super) const WHOLE: InputSize = InputSize { width: 640, height: 640 };
