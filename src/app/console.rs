@@ -267,16 +267,7 @@ fn note(machine: &DeviceId, key: &str, value: &[u8], found: &mut Machines) {
             capacity: lane.capacity,
             status: lane.status().as_str(),
         });
-    } else if let Some((sale, stage, step)) = Ledger::waiting(key, value) {
-        found.sales.push(WaitingSale {
-            sale: sale.to_string(),
-            machine: machine.to_string(),
-            stage,
-            slot: step.slot.map(|slot| slot.0),
-            price_minor: step.price.0,
-            currency: step.currency.to_string(),
-            payment: step.payment.as_str(),
-            reason: step.reason.map(|reason| reason.to_string()),
-        });
+    } else if let Some(waiting) = Ledger::waiting(key, value) {
+        found.sales.push(WaitingSale::new(machine, waiting));
     }
 }

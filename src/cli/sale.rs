@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::exit::{Exit, tell};
 use super::place::{Place, PlaceArgs};
 use crate::app::SaleResolution;
 use crate::clock::{Clock, Trust};
+use crate::console::WaitingSale;
 use crate::flow::Ledger;
 use crate::journal::{JournalError, ReadOnly};
-use crate::types::{Body, CommandId, DeviceId, Ended, Observation, Resolution, Row, SaleId, SaleStep};
+use crate::types::{Body, CommandId, DeviceId, Ended, Observation, Resolution, Row, SaleId};
 
 /// How long a running gateway may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -65,34 +64,6 @@ fn name(word: &str) -> Result<String, String> {
     if SaleResolution::is_name(word) { Ok(word.to_owned()) } else { Err("write 1 to 64 characters".to_owned()) }
 }
 
-/// A sale that waits.
-#[derive(Debug, Serialize)]
-struct Waiting {
-    sale: String,
-    machine: String,
-    stage: String,
-    slot: Option<u16>,
-    price_minor: i64,
-    currency: String,
-    payment: &'static str,
-    reason: Option<String>,
-}
-
-impl Waiting {
-    fn new(machine: &DeviceId, (sale, stage, step): (SaleId, String, SaleStep)) -> Self {
-        Self {
-            sale: sale.to_string(),
-            machine: machine.to_string(),
-            stage,
-            slot: step.slot.map(|slot| slot.0),
-            price_minor: step.price.0,
-            currency: step.currency.to_string(),
-            payment: step.payment.as_str(),
-            reason: step.reason.map(|reason| reason.to_string()),
-        }
-    }
-}
-
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
@@ -138,7 +109,7 @@ fn list(place: &Place, json: bool) -> Result<(), Trouble> {
         say!("{text}");
         return Ok(());
     }
-    for Waiting { sale, machine, stage, slot, price_minor, currency, reason, .. } in &waiting {
+    for WaitingSale { sale, machine, stage, slot, price_minor, currency, reason, .. } in &waiting {
         let slot = slot.map_or_else(|| "-".to_owned(), |slot| slot.to_string());
         let reason = reason.as_deref().unwrap_or("-");
         say!("{sale}  {machine}  {stage:<10}  lane {slot:>4}  {price_minor:>8} {currency}  {reason}");
@@ -150,7 +121,7 @@ fn list(place: &Place, json: bool) -> Result<(), Trouble> {
 }
 
 /// The sales that wait, of every machine that the journal knows a ledger of.
-fn waiting(place: &Place) -> Result<Vec<Waiting>, Trouble> {
+fn waiting(place: &Place) -> Result<Vec<WaitingSale>, Trouble> {
     let journal = ReadOnly::open(&place.data_dir)?;
     let (now, _) = Clock::system(Trust::Kernel).wall();
     let mut waiting = Vec::new();
@@ -162,7 +133,7 @@ fn waiting(place: &Place) -> Result<Vec<Waiting>, Trouble> {
             let Some((last, _)) = page.last() else { break };
             after.clone_from(last);
             let found = page.iter().filter_map(|(key, value)| Ledger::waiting(key, value));
-            waiting.extend(found.map(|found| Waiting::new(&machine, found)));
+            waiting.extend(found.map(|found| WaitingSale::new(&machine, found)));
         }
     }
     waiting.retain(|sale| sale.stage != "dispatched");
@@ -176,7 +147,7 @@ fn machines(journal: &ReadOnly) -> Result<BTreeSet<DeviceId>, Trouble> {
 }
 
 fn resolve(place: &Place, sale: &SaleId, resolution: Resolution, by: &str) -> Result<(), Trouble> {
-    let unresolved = |waiting: &Waiting| waiting.sale == sale.as_str() && waiting.stage == "unresolved";
+    let unresolved = |waiting: &WaitingSale| waiting.sale == sale.as_str() && waiting.stage == "unresolved";
     if !waiting(place)?.iter().any(unresolved) {
         return Err(Trouble::NotWaiting(sale.clone()));
     }

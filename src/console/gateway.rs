@@ -8,7 +8,7 @@ use tokio::sync::oneshot::Receiver;
 
 use crate::journal::JournalError;
 use crate::observe::Gauges;
-use crate::types::{ActionKind, ConfigReport, DeviceId};
+use crate::types::{ActionKind, ConfigReport, DeviceId, SaleId, SaleStep};
 
 /// The gateway, as far as the console needs it.
 pub trait Gateway: Send + Sync {
@@ -114,6 +114,22 @@ pub struct WaitingSale {
     pub payment: &'static str,
     /// Why it waits.
     pub reason: Option<String>,
+}
+
+impl WaitingSale {
+    /// As the ledger of sales has it.
+    pub fn new(machine: &DeviceId, (sale, stage, step): (SaleId, String, SaleStep)) -> Self {
+        Self {
+            sale: sale.to_string(),
+            machine: machine.to_string(),
+            stage,
+            slot: step.slot.map(|slot| slot.0),
+            price_minor: step.price.0,
+            currency: step.currency.to_string(),
+            payment: step.payment.as_str(),
+            reason: step.reason.map(|reason| reason.to_string()),
+        }
+    }
 }
 
 /// What is known of the configuration.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::blind::Blind;
 use crate::sense::vision::card::{Card, Role, built_in};
-use crate::sense::vision::quality::Quality;
+use crate::sense::vision::quality::{Company, GOOD, Quality};
 use crate::sense::vision::yunet::{Face, InputSize};
 use crate::sense::vision::{Detector, Embedder, Embedding, Frame, VisionError, picture};
 use crate::transport::read_network;
@@ -12,10 +12,6 @@ use crate::types::wipe;
 
 /// What a picture is looked at in.
 const INPUT: InputSize = InputSize { width: 640, height: 640 };
-/// A second face of this part of the first one's area makes it a picture of two.
-const BYSTANDER: f32 = 0.25;
-/// A view below this makes no template.
-const GOOD: f32 = 0.30;
 
 /// Looks at an encoded picture, which is overwritten. Takes up to a second: the networks are loaded for it and given
 /// back after it, for members are enrolled rarely.
@@ -40,14 +36,11 @@ fn network<'a>(cards: &'a [Card], role: Role, models_dir: &Path) -> Result<(&'a 
 fn face(frame: &Frame, cards: &[Card], models_dir: &Path) -> Result<Face, Blind> {
     let (card, bytes) = network(cards, Role::Detector, models_dir)?;
     let mut detector = Detector::load(&bytes, INPUT, card.detection())?;
-    let mut faces = detector.faces(frame)?;
-    let area = |face: &Face| face.place.w * face.place.h;
-    faces.sort_by(|one, other| area(other).total_cmp(&area(one)));
-    let mut faces = faces.into_iter();
-    let largest = faces.next().ok_or(Blind::NoFace)?;
-    match faces.next() {
-        Some(second) if area(&second) >= BYSTANDER * area(&largest) => Err(Blind::SeveralFaces),
-        _ => Ok(largest),
+    let faces = detector.faces(frame)?;
+    match Company::of(&faces) {
+        Company::Nobody => Err(Blind::NoFace),
+        Company::Alone(at) => Ok(faces[at]),
+        Company::Several => Err(Blind::SeveralFaces),
     }
 }
 

@@ -7,10 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::gallery::Match;
+use super::quality::GOOD;
 use super::track::TrackId;
 
-/// Views below this are not compared.
-const GOOD: f32 = 0.30;
 /// By so much better than the best view so far is a reason for another look.
 const BETTER: f32 = 1.15;
 /// Between two looks at one face.

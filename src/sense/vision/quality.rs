@@ -17,6 +17,35 @@ pub struct Quality {
     pub light: f32,
 }
 
+/// A view below this makes no likeness.
+pub const GOOD: f32 = 0.30;
+/// A second face of this part of the first one's area makes it a picture of two.
+const BYSTANDER: f32 = 0.25;
+
+/// Whose likeness a picture would give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// Nobody's.
+    Nobody,
+    /// That of this face; whoever else is there is far behind.
+    Alone(usize),
+    /// Nobody can tell.
+    Several,
+}
+
+impl Company {
+    /// Of the faces of a picture.
+    #[must_use]
+    pub fn of(faces: &[Face]) -> Self {
+        let area = |at: &usize| faces[*at].place.area();
+        let Some(largest) = (0..faces.len()).max_by(|one, other| area(one).total_cmp(&area(other))) else {
+            return Self::Nobody;
+        };
+        let is_near = |at: &usize| area(at) >= BYSTANDER * area(&largest);
+        if (0..faces.len()).filter(is_near).count() > 1 { Self::Several } else { Self::Alone(largest) }
+    }
+}
+
 /// Between the eyes, in pixels: from here on a face is as large as its network wants it.
 const EYES_PIXELS: f32 = 35.0;
 /// The spread of the second differences of brightness of a sharp face, of 255².
@@ -93,4 +122,22 @@ fn light_and_sharpness(frame: &Frame, place: Rect) -> (f32, f32) {
     let (mean, spread) = (sum / count, squares / count - (edges / count).powi(2));
     let light = (mean / 60.0).min((255.0 - mean) / 40.0).clamp(0.0, 1.0);
     (light, (spread / SHARP).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sense::vision::Point;
+
+    fn face(side: f32) -> Face {
+        let place = Rect { x: 0.0, y: 0.0, w: side, h: side };
+        Face { place, score: 0.9, landmarks: [Point { x: 0.0, y: 0.0 }; 5] }
+    }
+
+    #[test]
+    fn somebody_is_alone_when_whoever_else_is_there_is_less_than_a_quarter() {
+        assert_eq!(Company::of(&[]), Company::Nobody);
+        assert_eq!(Company::of(&[face(49.0), face(100.0), face(20.0)]), Company::Alone(1));
+        assert_eq!(Company::of(&[face(100.0), face(50.0)]), Company::Several);
+    }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::gallery::{Gallery, Match, MatchSettings};
 use super::motion::MotionGate;
 use super::naming::{Named, Naming};
-use super::quality::Quality;
+use super::quality::{Company, GOOD, Quality};
 use super::scene::Scene;
 use super::track::{Followed, TrackId, TrackSettings};
 use super::visit::{Visit, Visits};
@@ -22,8 +22,6 @@ use super::{Detector, Embedder, Embedding, Frame, Rect, VisionError};
 
 /// A picture in which less than this has changed is still.
 const STILL: f32 = 0.004;
-/// A view below this makes no likeness.
-const GOOD: f32 = 0.30;
 /// Without anything moving the detector still looks this often.
 const IDLE_US: i64 = 1_000_000;
 /// After something moved it looks at every picture for this long.
@@ -134,9 +132,6 @@ pub struct Watch {
     captures: bool,
     captured: Option<Embedding>,
 }
-
-/// A second face of this part of the first one's area: nobody can tell whose likeness is wanted.
-const BYSTANDER: f32 = 0.25;
 
 impl Watch {
     /// Opens them.
@@ -314,12 +309,10 @@ impl Watch {
         let Some(recognition) = self.recognition.as_mut().filter(|_| self.captures && self.captured.is_none()) else {
             return Ok(());
         };
-        let area = |face: &Face| face.place.w * face.place.h;
-        let largest = followed.iter().max_by(|one, other| area(&faces[one.face]).total_cmp(&area(&faces[other.face])));
-        let Some(one) = largest.filter(|one| one.is_sure) else { return Ok(()) };
-        let face = &faces[one.face];
-        let others = faces.iter().filter(|other| area(other) >= BYSTANDER * area(face)).count();
-        if others == 1 && Quality::of(frame, face).score() >= GOOD {
+        let Company::Alone(at) = Company::of(faces) else { return Ok(()) };
+        let face = &faces[at];
+        let is_sure = followed.iter().any(|one| one.face == at && one.is_sure);
+        if is_sure && Quality::of(frame, face).score() >= GOOD {
             self.captured = recognition.embedder.embed(frame, face)?;
         }
         Ok(())

@@ -20,6 +20,13 @@ export function element(tag, className, text) {
     return made;
 }
 
+export function button(className, text, done) {
+    const made = element('button', className, text);
+    made.type = 'button';
+    made.addEventListener('click', done);
+    return made;
+}
+
 export function picture(digest, alt, className) {
     const image = element('img', className);
     image.src = address(digest);
@@ -48,19 +55,16 @@ export function productCard(product) {
     return card;
 }
 
+/** What shows something that stands still and is there at once. */
+export function still(root) {
+    return { root, ready: Promise.resolve(), begin() {}, end: () => root.remove(), video: null };
+}
+
 /** What shows an item: `{root, ready, begin, end}`; `ready` is fulfilled once it can be painted at once. */
 export function shown(program, id) {
     const item = program.items[id];
     const root = element('div', 'layer');
-    const show = {
-        root,
-        ready: Promise.resolve(),
-        begin() {},
-        end() {
-            root.remove();
-        },
-        video: null,
-    };
+    const show = still(root);
     if (item.kind === 'image') {
         const image = picture(item.asset, said(item.text), 'fills');
         root.append(image);

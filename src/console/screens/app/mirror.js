@@ -1,6 +1,6 @@
 // The make-up mirror: the shopper's own face, shades to try on it, and what an ordinary camera can say of a skin.
 
-import { element, picture, price } from './items.js';
+import { button, element, price } from './items.js';
 import { Painter, Plain, read } from './glass.js';
 import { lang, said, setLang, word } from './words.js';
 import { uuid } from './time.js';
@@ -8,13 +8,6 @@ import { uuid } from './time.js';
 // A mirror that gets no picture for so long shows none.
 const STALE_MS = 2500;
 const GONE_MS = 10000;
-
-function button(className, text, done) {
-    const made = element('button', className, text);
-    made.type = 'button';
-    made.addEventListener('click', done);
-    return made;
-}
 
 export class Mirror {
     constructor(root, { base, act }) {

@@ -1,6 +1,6 @@
 // Plays the zones of a program: what is on follows from the clock; what was seen is counted picture by picture.
 
-import { element, productCard, shown } from './items.js';
+import { element, productCard, shown, still } from './items.js';
 import { slotAt } from './slots.js';
 import { now, pace, uuid } from './time.js';
 
@@ -176,17 +176,7 @@ export class Player {
     card(key, product) {
         const root = element('div', 'layer');
         root.append(productCard(product));
-        return {
-            key,
-            root,
-            ready: Promise.resolve(),
-            isReady: true,
-            begin() {},
-            end() {
-                root.remove();
-            },
-            video: null,
-        };
+        return { ...still(root), key, isReady: true };
     }
 
     announcement(said) {
@@ -195,17 +185,7 @@ export class Player {
             const text = element('p', 'announces alarm fills', said.text);
             text.setAttribute('role', 'alert');
             root.append(text);
-            return {
-                key,
-                root,
-                ready: Promise.resolve(),
-                isReady: true,
-                begin() {},
-                end() {
-                    root.remove();
-                },
-                video: null,
-            };
+            return { ...still(root), key, isReady: true };
         };
         return {
             key: `override ${said.text}`,

@@ -1,19 +1,12 @@
 // The smart shelf: products to look at, by touch or because somebody took one off the shelf.
 
-import { element, picture, price } from './items.js';
+import { button, element, picture, price } from './items.js';
 import { lang, said, setLang, word } from './words.js';
 import { uuid } from './time.js';
 
 // Nobody has touched the screen for so long: back to all products, and then to what attracts.
 const HOME_MS = 30000;
 const IDLE_MS = 60000;
-
-function button(className, text, done) {
-    const made = element('button', className, text);
-    made.type = 'button';
-    made.addEventListener('click', done);
-    return made;
-}
 
 export class Shelf {
     /** `act(action)` reports what a shopper did, `post(what, body)` asks the gateway, `refresh()` asks for stock. */
