@@ -1,5 +1,6 @@
-//! The face networks and the whole way of a picture, on one thread: three people before a camera of ten pictures a
-//! second. The peer in the same run is onnxruntime with the same networks, when it is installed.
+//! The face networks and the whole way of a picture, on one thread and on as many as there are cores: three people
+//! before a camera of ten pictures a second. The peer in the same run is onnxruntime with the same networks, when it is
+//! installed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -61,6 +62,7 @@ struct Answer {
     detector_small: Times,
     embedder: Times,
     pipeline: Pipeline,
+    all_cores: AllCores,
     peer: Option<Peer>,
     /// Why there is no peer.
     peer_absent: Option<String>,
@@ -68,8 +70,19 @@ struct Answer {
     detector_to_peer: Option<f64>,
     detector_small_to_peer: Option<f64>,
     embedder_to_peer: Option<f64>,
+    /// Before the work of all cores, which has every network once for each.
     peak_memory_kib: u64,
     load: String,
+}
+
+/// What as many threads as there are cores do together, each with networks of its own, by the middle of each one's
+/// runs.
+#[derive(Debug, Serialize)]
+struct AllCores {
+    threads: usize,
+    detector_per_s: f64,
+    embedder_per_s: f64,
+    pictures_per_s: f64,
 }
 
 /// From a JPEG of 1280 x 720 to visits.
@@ -113,6 +126,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Ok(peer) => (Some(peer), None),
         Err(error) => (None, Some(format!("{error:#}"))),
     };
+    let peak_memory_kib = peak_kib()?;
     let answer = Answer {
         detector_to_peer: peer.as_ref().map(|peer| detector.p50_ms / peer.detector.p50_ms),
         detector_small_to_peer: peer.as_ref().map(|peer| detector_small.p50_ms / peer.detector_small.p50_ms),
@@ -121,9 +135,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         detector_small,
         embedder,
         pipeline,
+        all_cores: all_cores(args, &library)?,
         peer,
         peer_absent,
-        peak_memory_kib: peak_kib()?,
+        peak_memory_kib,
         load: load(),
     };
     if args.json {
@@ -160,6 +175,11 @@ fn show(answer: &Answer) {
         pipeline.whole_p99_ms,
         pipeline.core_percent
     );
+    let AllCores { threads, detector_per_s, embedder_per_s, pictures_per_s } = &answer.all_cores;
+    say!(
+        "all cores: {threads} threads together {detector_per_s:.0} detections, {embedder_per_s:.0} embeddings or \
+         {pictures_per_s:.0} whole pictures a second"
+    );
     match (peer, &answer.peer_absent) {
         (Some(Peer { peer, detector, detector_small, embedder }), _) => say!(
             "peer {peer}, one thread: detector p50 {:.1} ms and {:.1} ms, embedder p50 {:.1} ms",
@@ -169,6 +189,24 @@ fn show(answer: &Answer) {
         ),
         (None, why) => say!("no peer: {}", why.as_deref().unwrap_or_default()),
     }
+}
+
+fn all_cores(args: &Args, library: &Library) -> anyhow::Result<AllCores> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let together = |one: &(dyn Fn() -> anyhow::Result<f64> + Sync)| -> anyhow::Result<f64> {
+        std::thread::scope(|scope| {
+            let works: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+            let rates = works.into_iter().map(|work| work.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?);
+            rates.sum()
+        })
+    };
+    let of = |role| move || anyhow::Ok(1000.0 / times(library, role, args.runs)?.p50_ms);
+    Ok(AllCores {
+        threads,
+        detector_per_s: together(&of(Role::Detector))?,
+        embedder_per_s: together(&of(Role::Embedder))?,
+        pictures_per_s: together(&|| Ok(1000.0 / pipeline(args, library)?.whole_p50_ms))?,
+    })
 }
 
 /// The same files by onnxruntime.
