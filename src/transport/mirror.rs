@@ -3,7 +3,7 @@
 //! The newest picture takes the place of one that no page has taken. Nothing is made while no page looks. A picture is
 //! overwritten when it goes; it has no `Debug`, `Clone` or `Serialize`.
 //!
-//! Limits: one picture for each mirror, [`WISHES`] wishes of its pages, each of at most [`WISH_BYTES`].
+//! Limits: one picture and one photo for each mirror, [`WISHES`] wishes of its pages, each of at most [`WISH_BYTES`].
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,11 +18,11 @@ const WISHES: usize = 16;
 /// Longest wish, in bytes.
 pub const WISH_BYTES: usize = 1024;
 
-/// A message for the page. It is overwritten when the last who has it lets go.
+/// A message for the page, or a photo. It is overwritten when the last who has it lets go.
 pub struct Reflection(Vec<u8>);
 
 impl Reflection {
-    /// The message.
+    /// The message, or the photo's JPEG.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -39,6 +39,8 @@ pub struct Glass {
     newest: watch::Sender<Option<Arc<Reflection>>>,
     viewers: AtomicUsize,
     wishes: Mutex<VecDeque<String>>,
+    /// What somebody had taken of themselves, and its number: there until they have it, or have gone.
+    photo: Mutex<Option<(u32, Reflection)>>,
 }
 
 /// Every mirror's glass, by its screen. Cheap to clone; every clone is the same list.
@@ -76,6 +78,7 @@ impl Mirrors {
                 newest: watch::Sender::new(None),
                 viewers: AtomicUsize::new(0),
                 wishes: Mutex::new(VecDeque::new()),
+                photo: Mutex::new(None),
             })
         };
         Arc::clone(all.entry(screen.clone()).or_insert_with(new))
@@ -86,6 +89,19 @@ impl Mirrors {
         let glass = Arc::clone(locked(&self.0).get(screen)?);
         glass.viewers.fetch_add(1, Ordering::Relaxed);
         Some(Viewer { newest: glass.newest.subscribe(), glass })
+    }
+
+    /// Whether a screen's mirror keeps the photo of this number.
+    pub fn has_photo(&self, screen: &DeviceId, number: u32) -> bool {
+        let glass = locked(&self.0).get(screen).cloned();
+        glass.is_some_and(|glass| locked(&glass.photo).as_ref().is_some_and(|(kept, _)| *kept == number))
+    }
+
+    /// Takes the photo of this number away, if it is still there.
+    pub fn take_photo(&self, screen: &DeviceId, number: u32) -> Option<Reflection> {
+        let glass = locked(&self.0).get(screen).cloned()?;
+        let photo = locked(&glass.photo).take_if(|(kept, _)| *kept == number);
+        photo.map(|(_, photo)| photo)
     }
 }
 
@@ -100,9 +116,20 @@ impl Glass {
         self.newest.send_replace(Some(Arc::new(Reflection(message))));
     }
 
-    /// Shows nothing any more: the last picture is overwritten as soon as no page is just taking it.
+    /// Shows nothing any more: the last picture is overwritten as soon as no page is just taking it, the photo at once.
     pub fn clear(&self) {
         self.newest.send_replace(None);
+        self.forget_photo();
+    }
+
+    /// Keeps a photo, a JPEG, in the place of the one before.
+    pub fn keep_photo(&self, number: u32, jpeg: Vec<u8>) {
+        *locked(&self.photo) = Some((number, Reflection(jpeg)));
+    }
+
+    /// Overwrites the photo that is kept.
+    pub fn forget_photo(&self) {
+        *locked(&self.photo) = None;
     }
 
     /// What pages wish, the oldest first.
@@ -161,6 +188,23 @@ mod tests {
         assert!(page.next().await.is_none());
         drop(page);
         assert!(!glass.is_watched());
+    }
+
+    #[test]
+    fn a_photo_is_given_once_and_goes_with_whom_it_shows() {
+        let (mirrors, other) = (Mirrors::default(), DeviceId::new("mirror-2").unwrap());
+        let glass = mirrors.behind(&screen());
+        glass.keep_photo(1, vec![1]);
+        glass.keep_photo(2, vec![2]);
+        assert!(!mirrors.has_photo(&screen(), 1) && mirrors.has_photo(&screen(), 2) && !mirrors.has_photo(&other, 2));
+        assert!(mirrors.take_photo(&other, 2).is_none() && mirrors.take_photo(&screen(), 1).is_none());
+        assert_eq!(mirrors.take_photo(&screen(), 2).unwrap().bytes(), [2]);
+        assert!(mirrors.take_photo(&screen(), 2).is_none());
+        for forget in [Glass::forget_photo, Glass::clear] {
+            glass.keep_photo(3, vec![3]);
+            forget(&glass);
+            assert!(mirrors.take_photo(&screen(), 3).is_none());
+        }
     }
 
     #[tokio::test]

@@ -1,4 +1,8 @@
-//! A product onto a shopper's phone: a token that is good for one scan, and a page that the phone keeps.
+//! A product, or a photo from a mirror, onto a shopper's phone: a token that is good for one scan, and a page that the
+//! phone keeps.
+//!
+//! A photo leaves with the first scan and is then nowhere on the gateway any more. It goes to the phone that scanned and
+//! nowhere else; while nobody scans, it stays behind the mirror and goes when its shopper goes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,26 +10,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use serde::{Deserialize, Serialize};
 
 use super::Screens;
-use crate::types::Sku;
-use crate::wire::screen::Product;
+use crate::transport::Reflection;
+use crate::types::{DeviceId, Sku, wipe};
+use crate::wire::coupon::base64url_encode;
+use crate::wire::screen::{Product, Words};
 
 /// How long a token is good.
 const GOOD_FOR: Duration = Duration::from_secs(120);
 /// Tokens at a time; the oldest gives way.
 const HANDS: usize = 256;
-/// A product's page on a phone reaches nothing: what it shows is in it.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; \
+/// Where a photo stands in its page.
+const PHOTO: &str = "{photo}";
+/// A page on a phone reaches nothing: what it shows is in it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
-/// Products on their way to phones.
+/// What is on its way to phones.
 #[derive(Debug, Clone, Default)]
 pub struct Hands(Arc<Mutex<BTreeMap<String, Hand>>>);
 
@@ -34,9 +43,16 @@ struct Hand {
     /// What the screen calls it: not the token, which only the phone learns.
     number: String,
     screen: String,
-    sku: Sku,
+    what: What,
     language: String,
     until: Instant,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    Product(Sku),
+    /// A mirror's photo, by its number.
+    Photo(u32),
 }
 
 impl Hands {
@@ -64,7 +80,10 @@ impl Hands {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    sku: String,
+    #[serde(default)]
+    sku: Option<String>,
+    #[serde(default)]
+    photo: Option<u32>,
     #[serde(default)]
     lang: Option<String>,
 }
@@ -89,10 +108,10 @@ pub(super) async fn make(
     Json(wanted): Json<Wanted>,
 ) -> Response {
     let Some(seat) = screens.seats.at(&screen) else { return StatusCode::NOT_FOUND.into_response() };
-    let active = screens.content.active();
-    let is_known = active.manifest.as_ref().is_some_and(|manifest| manifest.product(&wanted.sku).is_some());
-    let sku = Sku::new(&wanted.sku).ok().filter(|_| is_known);
-    let Some(sku) = sku else { return (StatusCode::BAD_REQUEST, "there is no such product\n").into_response() };
+    let what = match screens.wanted(&screen, &wanted) {
+        Ok(what) => what,
+        Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
+    };
     let token = screens.clock.random_key().iter().fold(String::new(), |mut token, byte| {
         let _ = write!(token, "{byte:02x}");
         token
@@ -108,26 +127,83 @@ pub(super) async fn make(
     let svg = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
     let language = if wanted.lang.as_deref() == Some("en") { "en" } else { "zh-CN" }.to_owned();
     let (number, now) = (screens.clock.random_uuid().to_string(), screens.clock.now());
-    let hand = Hand { number: number.clone(), screen, sku, language, until: now + GOOD_FOR };
+    let hand = Hand { number: number.clone(), screen, what, language, until: now + GOOD_FOR };
     screens.hands.lay(token, hand, now);
     let expires_ms = u64::try_from(GOOD_FOR.as_millis()).unwrap_or(u64::MAX);
     Json(Handed { hand: number, url, svg, expires_ms }).into_response()
 }
 
-pub(super) async fn open(State(screens): State<Screens>, Path(token): Path<String>) -> Response {
-    let active = screens.content.active();
+impl Screens {
+    /// What is to be handed over, if there is such a thing.
+    fn wanted(&self, screen: &str, wanted: &Wanted) -> Result<What, &'static str> {
+        match (&wanted.sku, wanted.photo) {
+            (Some(sku), None) => {
+                let active = self.content.active();
+                let is_known = active.manifest.as_ref().is_some_and(|manifest| manifest.product(sku).is_some());
+                let sku = Sku::new(sku).ok().filter(|_| is_known);
+                sku.map(What::Product).ok_or("there is no such product\n")
+            }
+            (None, Some(number)) => {
+                let mirror = DeviceId::new(screen).ok();
+                let is_there = mirror.is_some_and(|mirror| self.mirrors.has_photo(&mirror, number));
+                is_there.then_some(What::Photo(number)).ok_or("there is no such photo\n")
+            }
+            _ => Err("either a sku or a photo\n"),
+        }
+    }
+
+    /// The page for a phone; nothing: it is no more.
+    fn handed(&self, hand: &Hand) -> Option<Bytes> {
+        match &hand.what {
+            What::Product(sku) => {
+                let active = self.content.active();
+                let product = active.manifest.as_ref()?.product(sku.as_str())?;
+                Some(keepsake(product, &hand.language).into())
+            }
+            What::Photo(number) => {
+                let photo = self.mirrors.take_photo(&DeviceId::new(&hand.screen).ok()?, *number)?;
+                Some(Bytes::from_owner(Wiped(photo_page(&photo, &hand.language))))
+            }
+        }
+    }
+}
+
+/// A page that is overwritten when it has been sent.
+struct Wiped(Vec<u8>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+pub(super) async fn open(State(screens): State<Screens>, Path(token): Path<String>, method: Method) -> Response {
+    let head = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    // A program that only asks whether something is there has not scanned.
+    if method == Method::HEAD {
+        return (head, "").into_response();
+    }
     let hand = screens.hands.take(&token, screens.clock.now());
-    let product = hand.as_ref().zip(active.manifest.as_ref());
-    let product = product.and_then(|(hand, manifest)| manifest.product(hand.sku.as_str()));
-    let head = [(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")];
-    let (Some(hand), Some(product)) = (hand, product) else {
+    let page = hand.as_ref().and_then(|hand| screens.handed(hand));
+    let (Some(hand), Some(page)) = (hand, page) else {
         let gone = "这个二维码已经用过或已过期，请在屏幕上重新生成。<br>This code was used or has expired.";
         return (StatusCode::GONE, head, Html(document("zh-CN", "smartstore", gone))).into_response();
     };
     if let Some(seat) = screens.seats.at(&hand.screen) {
         seat.tell("scanned", &serde_json::to_string(&Scanned { hand: &hand.number }).unwrap_or_default());
     }
-    (head, Html(keepsake(product, &hand.language))).into_response()
+    (head, page).into_response()
 }
 
 fn escaped(text: &str) -> String {
@@ -139,13 +215,46 @@ fn document(language: &str, title: &str, body: &str) -> String {
         "<!doctype html><html lang=\"{language}\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
          <style>body{{font:1.1rem/1.5 system-ui,sans-serif;margin:1.5rem;max-width:34rem;color:#1a1a20}}\
-         b{{font-size:1.6rem}}</style><main>{body}</main></html>"
+         b{{font-size:1.6rem}}img{{max-width:100%;border-radius:.5rem}}\
+         a{{display:inline-block;padding:.8rem 1.2rem;border-radius:.5rem;background:#1a1a20;color:#fff}}</style><main>{body}</main></html>"
     )
+}
+
+/// The photo, in the page itself: it is asked for once, and kept by whom it shows.
+fn photo_page(photo: &Reflection, language: &str) -> Vec<u8> {
+    let (title, save, said) = match language {
+        "en" => ("Your photo", "Save the photo", "It was on the mirror only until now, and nobody else has it."),
+        _ => ("您的试妆照", "保存照片", "照片此前只在试妆镜上，现已删除，只有您拥有它。"),
+    };
+    let body = format!(
+        "<h1>{title}</h1><p><img alt=\"{title}\" src=\"{PHOTO}\"></p>\
+         <p><a download=\"photo.jpg\" href=\"{PHOTO}\">{save}</a></p><p>{said}</p>"
+    );
+    let text = document(language, title, &body);
+    let mut picture = base64url_encode(photo.bytes()).into_bytes();
+    // The usual alphabet (RFC 4648, section 4); a data URL needs no padding.
+    picture.iter_mut().for_each(|letter| {
+        *letter = match *letter {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other,
+        };
+    });
+    let mut page = Vec::with_capacity(text.len() + 2 * (picture.len() + PHOTO.len()));
+    for (at, part) in text.split(PHOTO).enumerate() {
+        if at > 0 {
+            page.extend(b"data:image/jpeg;base64,");
+            page.extend(&picture);
+        }
+        page.extend(part.as_bytes());
+    }
+    wipe(&mut picture);
+    page
 }
 
 /// What the shopper takes along.
 fn keepsake(product: &Product, language: &str) -> String {
-    let pick = |words: &crate::wire::screen::Words| match language {
+    let pick = |words: &Words| match language {
         "en" => escaped(&words.en),
         _ => escaped(&words.zh),
     };
@@ -169,7 +278,7 @@ mod tests {
         let hand = |until| Hand {
             number: "1".to_owned(),
             screen: "screen-1".to_owned(),
-            sku: Sku::new("LIP-204").unwrap(),
+            what: What::Product(Sku::new("LIP-204").unwrap()),
             language: "en".to_owned(),
             until,
         };
@@ -186,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_products_words_are_words_and_nothing_else() {
-        let words = crate::wire::screen::Words { zh: "唇膏".to_owned(), en: "<script>\"&".to_owned() };
+        let words = Words { zh: "唇膏".to_owned(), en: "<script>\"&".to_owned() };
         let product = Product {
             sku: "LIP-204".to_owned(),
             gtin: None,

@@ -42,4 +42,6 @@ pub(crate) static MJPEG: CameraKind = CameraKind::new(Sort::Mjpeg);
 pub(crate) static FRAMES: CameraKind = CameraKind::new(Sort::Folder);
 
 #[cfg(test)]
+mod mirror_tests;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The camera of a mirror: each picture goes to the page with the points of the face that is in it.
 //!
 //! Nothing is made while no page looks. When the face has been gone for ten seconds, everything of it is overwritten:
-//! its points, what it wore, and the last picture.
+//! its points, what it wore, the last picture, and the photo that it had taken, if nobody has fetched it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use super::networks::{NetworksError, mesh};
 use crate::sense::mirror::{Finish, Lab, Light, Look, Paint, Skin, Steady, Tone, apply, measure};
 use crate::sense::vision::mesh::Mesh;
 use crate::sense::vision::yunet::Face;
-use crate::sense::vision::{Frame, Point, VisionError};
+use crate::sense::vision::{Frame, Point, VisionError, picture};
 use crate::transport::Glass;
-use crate::wire::screen::{Measured, Shot, SkinV1, Wish, Worn};
+use crate::types::Chain;
+use crate::wire::screen::{Measured, Note, Shot, SkinV1, Wish, Worn};
 
 /// A session ends when nobody has been there for so long, in microseconds.
 const GONE_US: i64 = 10_000_000;
@@ -25,6 +26,8 @@ pub(super) struct Reflector {
     look: Look,
     composes: bool,
     measures: bool,
+    /// What the next photo wears, if one is wished.
+    photo: Option<Look>,
     number: u32,
     /// When a face was there last; `None`: everything of it is gone.
     seen_us: Option<i64>,
@@ -40,6 +43,7 @@ impl Reflector {
             look: Look::default(),
             composes: false,
             measures: false,
+            photo: None,
             number: 0,
             seen_us: None,
             is_shown: false,
@@ -71,12 +75,29 @@ impl Reflector {
         };
         let points: Vec<Point> = points.iter().map(|point| Point { x: point.x, y: point.y }).collect();
         let points = self.follow(at_us, &points);
+        self.number = self.number.wrapping_add(1);
         let measured = std::mem::take(&mut self.measures).then(|| measured(frame, &points));
+        let wished = self.photo.take_if(|_| !points.is_empty());
+        let photo = wished.and_then(|look| self.take_photo(frame, &points, &look));
         if self.composes && !points.is_empty() {
             apply(frame, &points, &self.look);
         }
-        self.show(at_us, frame, &points, measured.as_ref());
+        self.show(at_us, frame, &points, Note { measured, photo });
         Ok(())
+    }
+
+    /// Keeps this picture as a photo; its number.
+    fn take_photo(&self, frame: &Frame, points: &[Point], look: &Look) -> Option<u32> {
+        let mut made_up = Frame::new(frame.width(), frame.height(), frame.rgb().to_vec()).ok()?;
+        apply(&mut made_up, points, look);
+        match picture::encode(&made_up) {
+            Ok(jpeg) => self.glass.keep_photo(self.number, jpeg),
+            Err(error) => {
+                tracing::warn!(reason = %Chain(&error), "a photo cannot be made");
+                return None;
+            }
+        }
+        Some(self.number)
     }
 
     /// Steadies the points of whoever is there; after ten seconds of nobody everything is forgotten.
@@ -87,14 +108,20 @@ impl Reflector {
         }
         if self.seen_us.is_some_and(|seen_us| at_us - seen_us >= GONE_US) {
             self.seen_us = None;
-            self.steady.forget();
-            self.look = Look::default();
+            self.forget();
         }
         Vec::new()
     }
 
-    fn show(&mut self, at_us: i64, frame: &Frame, points: &[Point], measured: Option<&Measured>) {
-        self.number = self.number.wrapping_add(1);
+    /// Nothing is left of whoever was there.
+    fn forget(&mut self) {
+        self.steady.forget();
+        self.look = Look::default();
+        self.photo = None;
+        self.glass.forget_photo();
+    }
+
+    fn show(&mut self, at_us: i64, frame: &Frame, points: &[Point], note: Note) {
         let points: Vec<(f32, f32)> = points.iter().map(|point| (point.x, point.y)).collect();
         let shot = Shot {
             number: self.number,
@@ -102,7 +129,7 @@ impl Reflector {
             size: (frame.width(), frame.height()),
             is_made_up: self.composes,
             points: &points,
-            measured,
+            note,
             rgb: frame.rgb(),
         };
         self.glass.show(shot.message());
@@ -113,8 +140,7 @@ impl Reflector {
     pub(super) fn wipe(&mut self) {
         if std::mem::take(&mut self.is_shown) {
             self.glass.clear();
-            self.steady.forget();
-            self.look = Look::default();
+            self.forget();
             self.seen_us = None;
         }
     }
@@ -122,12 +148,17 @@ impl Reflector {
     fn take_wishes(&mut self) {
         for wish in self.glass.wishes().iter().filter_map(|words| Wish::read(words)) {
             match wish {
-                Wish::Wear { lips, blush } => self.look = Look { lips: lips.map(paint), blush: blush.map(paint) },
+                Wish::Wear { lips, blush } => self.look = worn(lips, blush),
+                Wish::Photo { lips, blush } => self.photo = Some(worn(lips, blush)),
                 Wish::Compose { on } => self.composes = on,
                 Wish::Measure => self.measures = true,
             }
         }
     }
+}
+
+fn worn(lips: Option<Worn>, blush: Option<Worn>) -> Look {
+    Look { lips: lips.map(paint), blush: blush.map(paint) }
 }
 
 fn paint(Worn { lab: [l, a, b], strength, gloss }: Worn) -> Paint {

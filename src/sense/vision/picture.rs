@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::{Frame, WrongSize};
 
@@ -10,6 +11,8 @@ use super::{Frame, WrongSize};
 pub const PIXELS: u64 = 40_000_000;
 /// The longest side of one.
 pub const SIDE: u32 = 16_384;
+/// How good the JPEGs are that are made here, of 100.
+const QUALITY: u8 = 92;
 /// What decoding may take beside the picture itself.
 const WORKING_BYTES: u64 = 256 << 20;
 
@@ -74,6 +77,19 @@ pub fn decode_within(bytes: &[u8], pixels: u64) -> Result<Frame, PictureError> {
     Frame::new(width, height, rgb.into_raw()).map_err(|_| PictureError::TooLarge { width, height, most: pixels })
 }
 
+/// Makes a JPEG of a picture.
+///
+/// # Errors
+///
+/// When it has no pixels, or more than a JPEG can say.
+pub fn encode(frame: &Frame) -> Result<Vec<u8>, ImageError> {
+    // As large as it becomes at most, or nearly: what grows leaves copies behind.
+    let mut jpeg = Vec::with_capacity(frame.rgb().len());
+    let mut encoder = JpegEncoder::new_with_quality(&mut jpeg, QUALITY);
+    encoder.encode(frame.rgb(), frame.width(), frame.height(), ExtendedColorType::Rgb8)?;
+    Ok(jpeg)
+}
+
 /// Makes a picture of Y0 U Y1 V, as USB cameras send it: limited range, ITU-R BT.601, `stride` bytes from one row to
 /// the next. Of an odd width the last column goes.
 ///
@@ -119,7 +135,7 @@ fn refusal(error: ImageError) -> PictureError {
 
 #[cfg(test)]
 mod tests {
-    use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
+    use image::{ImageEncoder, codecs::png::PngEncoder};
 
     use super::*;
 
@@ -138,6 +154,17 @@ mod tests {
     fn one_pixel_is_a_picture() {
         let frame = decode(&png(1, 1)).unwrap();
         assert_eq!((frame.width(), frame.height(), frame.rgb()), (1, 1, &[0, 1, 2][..]));
+    }
+
+    #[test]
+    fn what_is_encoded_is_the_same_picture_but_for_a_little() {
+        let row = |row: u8| (0..64_u8).flat_map(move |column| [column * 4, row * 5, 90]);
+        let rgb: Vec<u8> = (0..48_u8).flat_map(row).collect();
+        let again = decode(&encode(&Frame::new(64, 48, rgb.clone()).unwrap()).unwrap()).unwrap();
+        assert_eq!((again.width(), again.height()), (64, 48));
+        let most = again.rgb().iter().zip(&rgb).map(|(one, other)| one.abs_diff(*other)).max();
+        assert!(most <= Some(12), "{most:?}");
+        assert!(Frame::new(0, 0, Vec::new()).is_err() || encode(&Frame::new(0, 0, Vec::new()).unwrap()).is_err());
     }
 
     /// A head that promises 20,000 x 20,000 pixels: refused by its size, before anything is reserved for it.

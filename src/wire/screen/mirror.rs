@@ -9,7 +9,7 @@
 //! 4  u32  number of the picture
 //! 8  f64  when it was taken, milliseconds since 1970
 //! 16 u16  columns          18 u16  rows
-//! 20 u32  bytes of what was measured: JSON, or 0
+//! 20 u32  bytes of a note: JSON, or 0
 //! 24      points: column and row, i16 each, in sixteenths of a pixel
 //!         then the JSON, then the picture: RGB, 8 bits each, rows from the top
 //! ```
@@ -37,10 +37,21 @@ pub struct Shot<'a> {
     pub is_made_up: bool,
     /// Column and row of each point of the face, in pixels; none: nobody is there.
     pub points: &'a [(f32, f32)],
-    /// What was measured of the skin, if it was asked for.
-    pub measured: Option<&'a Measured>,
+    /// What else is to be said.
+    pub note: Note,
     /// RGB.
     pub rgb: &'a [u8],
+}
+
+/// What is said of a picture because a page wished it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Note {
+    /// What was measured of the skin in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
+    /// It is kept as the photo of this number, made up as was wished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<u32>,
 }
 
 /// What was measured of a skin, or why not.
@@ -111,6 +122,15 @@ pub enum Wish {
     },
     /// The skin is measured in the next picture.
     Measure,
+    /// The next picture with a face is kept as a photo, and wears this.
+    Photo {
+        /// On the lips.
+        #[serde(default)]
+        lips: Option<Worn>,
+        /// On the cheeks.
+        #[serde(default)]
+        blush: Option<Worn>,
+    },
 }
 
 impl Worn {
@@ -128,7 +148,9 @@ impl Wish {
         let wish: Self = serde_json::from_str(words).ok()?;
         let is_possible = |worn: Option<Worn>| worn.is_none_or(|worn| worn.is_possible());
         match wish {
-            Self::Wear { lips, blush } if !(is_possible(lips) && is_possible(blush)) => None,
+            Self::Wear { lips, blush } | Self::Photo { lips, blush } if !(is_possible(lips) && is_possible(blush)) => {
+                None
+            }
             wish => Some(wish),
         }
     }
@@ -143,8 +165,9 @@ impl Shot<'_> {
     /// The message.
     #[must_use]
     pub fn message(&self) -> Vec<u8> {
-        let measured = self.measured.and_then(|measured| serde_json::to_vec(measured).ok()).unwrap_or_default();
-        let mut message = Vec::with_capacity(24 + 4 * self.points.len() + measured.len() + self.rgb.len());
+        let is_noted = self.note != Note::default();
+        let note = is_noted.then(|| serde_json::to_vec(&self.note).ok()).flatten().unwrap_or_default();
+        let mut message = Vec::with_capacity(24 + 4 * self.points.len() + note.len() + self.rgb.len());
         let has_face = if self.points.is_empty() { 0 } else { HAS_FACE };
         message.extend([VERSION, has_face | if self.is_made_up { IS_MADE_UP } else { 0 }]);
         message.extend(u16::try_from(self.points.len()).unwrap_or(0).to_le_bytes());
@@ -153,12 +176,12 @@ impl Shot<'_> {
         let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX).to_le_bytes();
         message.extend(side(self.size.0));
         message.extend(side(self.size.1));
-        message.extend(u32::try_from(measured.len()).unwrap_or(0).to_le_bytes());
+        message.extend(u32::try_from(note.len()).unwrap_or(0).to_le_bytes());
         for (column, row) in self.points {
             message.extend(part(*column).to_le_bytes());
             message.extend(part(*row).to_le_bytes());
         }
-        message.extend(measured);
+        message.extend(note);
         message.extend(self.rgb);
         message
     }
@@ -170,21 +193,21 @@ mod tests {
 
     #[test]
     fn a_message_is_what_the_table_says() {
-        let measured = Measured { light: "dark", skin: None };
+        let note = Note { measured: Some(Measured { light: "dark", skin: None }), photo: Some(7) };
         let shot = Shot {
             number: 7,
             at_ms: 1.5,
             size: (2, 1),
             is_made_up: true,
             points: &[(1.5, -0.25), (f32::NAN, 1e9)],
-            measured: Some(&measured),
+            note,
             rgb: &[1, 2, 3, 4, 5, 6],
         };
         let mut expected = vec![1, 3, 2, 0, 7, 0, 0, 0];
         expected.extend([0, 0, 0, 0, 0, 0, 0xf8, 0x3f]);
-        expected.extend([2, 0, 1, 0, 16, 0, 0, 0]);
+        expected.extend([2, 0, 1, 0, 40, 0, 0, 0]);
         expected.extend([24, 0, 0xfc, 0xff, 0, 0, 0xff, 0x7f]);
-        expected.extend(b"{\"light\":\"dark\"}");
+        expected.extend(b"{\"measured\":{\"light\":\"dark\"},\"photo\":7}");
         expected.extend([1, 2, 3, 4, 5, 6]);
         assert_eq!(shot.message(), expected);
     }
@@ -196,6 +219,9 @@ mod tests {
         assert_eq!(Wish::read(words), Some(Wish::Wear { lips, blush: None }));
         assert_eq!(Wish::read(r#"{"do":"compose","on":true}"#), Some(Wish::Compose { on: true }));
         assert_eq!(Wish::read(r#"{"do":"measure"}"#), Some(Wish::Measure));
+        let photo = words.replace("wear", "photo");
+        assert_eq!(Wish::read(&photo), Some(Wish::Photo { lips, blush: None }));
+        assert_eq!(Wish::read(&photo.replace("0.8", "8")), None);
         for words in [
             "",
             "{}",

@@ -30,7 +30,7 @@ pub use manifest::{
     Asset, EVERY, FORMAT, FacePart, Item, ItemKind, Manifest, Mistakes, Playlist, Product, Shade, Stocked, TYPES,
     Transition, Trigger, When, Words, Zone,
 };
-pub use mirror::{Measured, Shot, SkinV1, Wish, Worn};
+pub use mirror::{Measured, Note, Shot, SkinV1, Wish, Worn};
 pub use page::{Beat, Misread, Shown, read_actions, read_beat, read_plays, read_shown};
 pub use program::{Override, Place, program};
 pub use schedule::{Segment, Slot, slot_at, slots, timetable};

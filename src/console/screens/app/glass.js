@@ -11,7 +11,7 @@ export function read(buffer) {
     if (view.getUint8(0) !== 1) throw new Error('another version');
     const flags = view.getUint8(1);
     const count = view.getUint16(2, true);
-    const measured = view.getUint32(20, true);
+    const noted = view.getUint32(20, true);
     const points = [];
     for (let n = 0; n < count; n += 1) {
         points.push([view.getInt16(24 + 4 * n, true) / 16, view.getInt16(26 + 4 * n, true) / 16]);
@@ -24,8 +24,8 @@ export function read(buffer) {
         height: view.getUint16(18, true),
         isMadeUp: (flags & 2) !== 0,
         points,
-        measured: measured ? JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, after, measured))) : null,
-        rgb: new Uint8Array(buffer, after + measured),
+        note: noted ? JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, after, noted))) : {},
+        rgb: new Uint8Array(buffer, after + noted),
     };
 }
 

@@ -34,7 +34,7 @@ const link = new Link(base, {
         program.override = said.text ? said : null;
     },
     command: ({ do: what }) => command(what),
-    scanned: (hand) => shelf && shelf.scanned(hand),
+    scanned: (hand) => (shelf || mirror) && (shelf || mirror).scanned(hand),
     session: (session) => shelf && shelf.bound(session),
 });
 
@@ -179,6 +179,7 @@ if (document.body.dataset.kind === 'mirror') {
     mirror = new Mirror(document.getElementById('mirror'), {
         base,
         act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
+        post: (what, body) => link.post(what, body),
     });
 }
 player.isCovered = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));

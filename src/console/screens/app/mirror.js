@@ -1,17 +1,23 @@
 // The make-up mirror: the shopper's own face, shades to try on it, and what an ordinary camera can say of a skin.
 
-import { button, element, price } from './items.js';
 import { Painter, Plain, read } from './glass.js';
+import { Hand } from './hand.js';
+import { button, element, price } from './items.js';
 import { lang, said, setLang, word } from './words.js';
 import { uuid } from './time.js';
 
 // A mirror that gets no picture for so long shows none.
 const STALE_MS = 2500;
 const GONE_MS = 10000;
+// Until a photo is taken, counted aloud; and how long it may take then.
+const COUNT = 3;
+const TAKEN_MS = 5000;
 
 export class Mirror {
-    constructor(root, { base, act }) {
-        Object.assign(this, { root, base, act, program: null, session: null, frames: 0, last: null });
+    /** `act(action)` reports what a shopper did, `post(what, body)` asks the gateway. */
+    constructor(root, { base, act, post }) {
+        Object.assign(this, { root, base, act, program: null, session: null, frames: 0, last: null, photo: null });
+        this.hand = new Hand(post, () => this.draw());
         this.look = { lips: null, blush: null };
         this.worn = { lips: null, blush: null };
         this.before = false;
@@ -21,7 +27,9 @@ export class Mirror {
         this.live = element('p', 'live');
         this.live.setAttribute('role', 'status');
         this.controls = element('div', 'controls');
-        this.root.append(this.canvas, this.controls, this.live);
+        this.count = element('p', 'count');
+        this.count.setAttribute('role', 'alert');
+        this.root.append(this.canvas, this.controls, this.count, this.live);
         this.painter = this.makePainter();
         this.connect();
         setInterval(() => this.watch(), 500);
@@ -81,7 +89,8 @@ export class Mirror {
         this.last = { number: shot.number, points: shot.points, size: [shot.width, shot.height], at: Date.now(), took: Date.now() - shot.at };
         if (isThere) this.seen = performance.now();
         if (isThere && !this.session) this.begin();
-        if (shot.measured) this.measured(shot.measured);
+        if (shot.note.measured) this.measured(shot.note.measured);
+        if (shot.note.photo) this.taken(shot.note.photo);
         document.body.classList.add('mirrors');
     }
 
@@ -111,9 +120,74 @@ export class Mirror {
         this.session = null;
         this.look = { lips: null, blush: null };
         this.worn = { lips: null, blush: null };
-        Object.assign(this, { results: null, photo: null, before: false });
+        Object.assign(this, { results: null, before: false });
+        this.drop();
         this.wear();
         this.draw();
+    }
+
+    /** Counts, and wishes a photo of what is worn. */
+    snap() {
+        this.drop();
+        this.report('PHOTO_CLICK', this.product());
+        this.tell(COUNT);
+        this.draw();
+    }
+
+    tell(left) {
+        this.count.textContent = left > 0 ? String(left) : '';
+        this.counting = setTimeout(() => {
+            if (left > 1) return this.tell(left - 1);
+            this.count.textContent = '';
+            this.wish({ do: 'photo', ...(this.before ? { lips: null, blush: null } : this.look) });
+            this.counting = setTimeout(() => {
+                this.counting = null;
+                this.say(word('light-no-face'));
+                this.draw();
+            }, TAKEN_MS);
+            return null;
+        }, 1000);
+    }
+
+    /** What is on the glass now is kept as a photo: the gateway has it, the page a still of it. */
+    taken(number) {
+        if (!this.counting) return;
+        this.drop();
+        const still = element('canvas', 'still');
+        Object.assign(still, { width: this.canvas.width, height: this.canvas.height });
+        still.getContext('2d').drawImage(this.canvas, 0, 0);
+        still.setAttribute('role', 'img');
+        still.setAttribute('aria-label', word('photo'));
+        this.photo = { number, still };
+        this.say('');
+        this.draw();
+    }
+
+    /** No photo, and none that is on its way. */
+    drop() {
+        clearTimeout(this.counting);
+        this.counting = null;
+        this.count.textContent = '';
+        // What a canvas holds goes with its size.
+        if (this.photo) this.photo.still.width = 0;
+        this.photo = null;
+        this.hand.close();
+    }
+
+    async take() {
+        try {
+            await this.hand.offer({ photo: this.photo.number });
+        } catch {
+            this.drop();
+            this.say(word('away'));
+            this.draw();
+        }
+    }
+
+    scanned(hand) {
+        if (!this.hand.scanned(hand)) return;
+        this.report('GET_PHOTO', this.product());
+        this.seen = performance.now();
     }
 
     load(program) {
@@ -146,7 +220,9 @@ export class Mirror {
         head.append(element('h1', 'brand', word('mirror')), language);
         const parts = [head];
         if (this.results) parts.push(this.figures());
-        parts.push(this.swatches(), this.choices(), element('p', 'note', word('approximate')));
+        if (this.photo) parts.push(this.picture());
+        else parts.push(this.swatches(), this.choices());
+        parts.push(element('p', 'note', word('approximate')));
         this.controls.replaceChildren(...parts);
     }
 
@@ -177,6 +253,33 @@ export class Mirror {
         this.draw();
     }
 
+    /** The photo, and what may be done with it. */
+    picture() {
+        const box = element('section', 'photo');
+        box.setAttribute('aria-label', word('photo'));
+        box.append(this.photo.still);
+        const close = () => {
+            this.drop();
+            this.draw();
+        };
+        if (this.hand.hand) {
+            box.append(this.hand.box(word('scanphoto'), close));
+            return box;
+        }
+        const row = element('div', 'choices');
+        for (const [does, text, act] of [
+            ['take', 'take', () => this.take()],
+            ['again', 'again', () => this.snap()],
+            ['discard', 'discard', close],
+        ]) {
+            const made = button(does === 'take' ? 'strong' : 'plain', word(text), act);
+            made.dataset.does = does;
+            row.append(made);
+        }
+        box.append(row);
+        return box;
+    }
+
     product() {
         const sku = this.worn.lips || this.worn.blush;
         return this.shades().find((product) => product.sku === sku);
@@ -198,7 +301,10 @@ export class Mirror {
             this.wish({ do: 'measure' });
         });
         skin.dataset.does = 'skin';
-        row.append(skin);
+        const photo = button('plain', word('snap'), () => this.snap());
+        photo.dataset.does = 'photo';
+        photo.disabled = Boolean(this.counting);
+        row.append(skin, photo);
         if (product) {
             row.prepend(element('p', 'price', price(product)));
             for (const [does, action, text, answer] of [
@@ -256,6 +362,8 @@ export class Mirror {
             session: this.session,
             worn: this.worn,
             results: this.results,
+            photo: this.photo && this.photo.number,
+            hand: this.hand.state(),
             webgl: !this.composes,
             connected: Boolean(this.socket),
         };

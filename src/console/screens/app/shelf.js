@@ -1,5 +1,6 @@
 // The smart shelf: products to look at, by touch or because somebody took one off the shelf.
 
+import { Hand } from './hand.js';
 import { button, element, picture, price } from './items.js';
 import { lang, said, setLang, word } from './words.js';
 import { uuid } from './time.js';
@@ -20,7 +21,7 @@ export class Shelf {
             how: null,
             session: null,
             favours: new Set(),
-            hand: null,
+            hand: new Hand(post, () => this.draw()),
             program: null,
         });
         this.live = element('p', 'live');
@@ -56,7 +57,8 @@ export class Shelf {
     }
 
     rest() {
-        Object.assign(this, { isIdle: true, session: null, sku: null, hand: null });
+        Object.assign(this, { isIdle: true, session: null, sku: null });
+        this.hand.close();
         this.favours.clear();
         this.say('');
         setLang(this.language);
@@ -72,7 +74,8 @@ export class Shelf {
     }
 
     open(sku, how) {
-        Object.assign(this, { sku, how, hand: null });
+        Object.assign(this, { sku, how });
+        this.hand.close();
         this.say('');
         if (how === 'lifted' || sku) this.touched();
         this.draw();
@@ -137,7 +140,7 @@ export class Shelf {
         about.append(element('p', 'text', said(product.text)), element('p', 'price', price(product)));
         const stock = this.stock(product);
         if (stock) about.append(stock);
-        about.append(this.hand ? this.handed() : this.choices(product));
+        about.append(this.hand.hand ? this.handed() : this.choices(product));
         main.append(picture(product.asset, said(product.name), 'picture'), about);
         return main;
     }
@@ -175,48 +178,21 @@ export class Shelf {
     async take(product) {
         this.report('SHARE_CLICK', product);
         try {
-            const answer = await this.post('handoff', { sku: product.sku, lang: lang() });
-            if (!answer.ok) throw new Error(String(answer.status));
-            const hand = await answer.json();
-            if (this.sku !== product.sku) return;
-            this.hand = hand;
-            setTimeout(() => this.expire(hand), hand.expires_ms);
-            this.draw();
+            await this.hand.offer({ sku: product.sku });
         } catch {
             this.say(word('away'));
         }
     }
 
     handed() {
-        const box = element('div', 'hand');
-        const image = element('img', 'code');
-        image.src = `data:image/svg+xml;utf8,${encodeURIComponent(this.hand.svg)}`;
-        image.alt = word('scan');
-        const text = this.hand.scanned ? word('scanned') : this.hand.expired ? word('expired') : word('scan');
-        const state = element('p', this.hand.scanned ? 'scanned' : 'scan', text);
-        state.setAttribute('role', 'status');
-        box.append(
-            image,
-            state,
-            button('plain', word('close'), () => {
-                this.hand = null;
-                this.draw();
-            }),
-        );
-        return box;
+        return this.hand.box(word('scan'), () => {
+            this.hand.close();
+            this.draw();
+        });
     }
 
-    scanned({ hand }) {
-        if (!this.hand || this.hand.hand !== hand) return;
-        this.hand.scanned = true;
-        this.touched();
-        this.draw();
-    }
-
-    expire(hand) {
-        if (this.hand !== hand || hand.scanned) return;
-        hand.expired = true;
-        this.draw();
+    scanned(hand) {
+        if (this.hand.scanned(hand)) this.touched();
     }
 
     state() {
@@ -225,7 +201,7 @@ export class Shelf {
             how: this.how,
             idle: this.isIdle,
             session: this.session,
-            hand: this.hand && { ...this.hand, svg: null },
+            hand: this.hand.state(),
         };
     }
 }
