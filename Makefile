@@ -18,14 +18,15 @@ CARGO_DENY_VERSION := 0.20.2
 FEATURES := $(shell sed -n '/^\[features\]/,/^\[/p' Cargo.toml | sed -n 's/^\([a-z][a-z0-9-]*\) *=.*/\1/p' | grep -v '^default$$')
 EACH_FEATURE := $(addprefix feature-,$(FEATURES))
 
-.PHONY: help demo test models lint deny full bench build-needs test-needs deny-tool features no-features $(EACH_FEATURE) lab cross
+.PHONY: help demo test models lint deny full bench build-needs demo-needs test-needs deny-tool features no-features $(EACH_FEATURE) lab cross
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
 
-demo: build-needs ## a whole store in one process: simulated scanner, journal, broker, counts
+demo: demo-needs ## a whole store in one process: simulated scanner, journal, broker, counts
 	cargo build --locked --bin smartstore
-	$(TARGET)/debug/smartstore demo $(DEMO_ARGS)
+	$(TARGET)/debug/smartstore models fetch --models $(SMARTSTORE_MODELS) || echo "no networks: the demo has no mirror"
+	$(TARGET)/debug/smartstore demo --models $(SMARTSTORE_MODELS) $(DEMO_ARGS)
 
 test: test-needs ## every test; the last line is the runner's own
 	cargo test --locked --doc
@@ -71,6 +72,9 @@ cross:
 build-needs:
 	@command -v cargo >/dev/null || { echo "error: no cargo: install Rust 1.91 or later first" >&2; exit 1; }
 	@scripts/install-packages build
+
+demo-needs: build-needs
+	@scripts/install-packages demo
 
 test-needs: build-needs
 	@scripts/install-packages test

@@ -60,6 +60,9 @@ mod market;
 #[cfg(feature = "onnx")]
 #[path = "scenarios/members.rs"]
 mod members;
+#[cfg(feature = "device-camera")]
+#[path = "scenarios/mirror.rs"]
+mod mirror;
 #[path = "scenarios/noise.rs"]
 mod noise;
 #[path = "scenarios/odd_clock.rs"]

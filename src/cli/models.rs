@@ -58,10 +58,15 @@ pub(super) struct ModelsArgs {
 impl ModelsArgs {
     /// Opens the folder.
     pub(super) fn open(&self) -> Result<Library, Exit> {
-        Library::open(self.models.as_deref()).map_err(|error| {
+        self.library().map_err(|error| {
             tell(&error);
             Exit::Config
         })
+    }
+
+    /// The same, for who can do without.
+    pub(super) fn library(&self) -> Result<Library, weights::WeightsError> {
+        Library::open(self.models.as_deref())
     }
 }
 

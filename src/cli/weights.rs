@@ -79,6 +79,10 @@ impl Library {
         Ok(Self { folder: asked.map_or_else(usual_folder, Path::to_owned), cards })
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn cards(&self) -> &[Card] {
         &self.cards
     }

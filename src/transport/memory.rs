@@ -19,3 +19,14 @@ pub fn keep_freed_memory() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES);
     }
 }
+
+/// Has the allocator give freed memory back to the system now, in whole pages: what somebody else's code left behind in
+/// its buffers is gone with it. With another C library than GNU's it does nothing.
+#[expect(unsafe_code, reason = "the allocator's own function")]
+pub fn give_back_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) takes a number and works under the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

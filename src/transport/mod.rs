@@ -37,7 +37,7 @@ pub use download::{DownloadError, Downloads};
 pub use evdev::{Keyboard, keyboards, open_keyboard};
 pub use http::{FetchError, failed, fetch, http_client};
 pub use interface::MonitorLink;
-pub use memory::keep_freed_memory;
+pub use memory::{give_back_freed_memory, keep_freed_memory};
 pub use mirror::{Glass, Mirrors, Reflection, Viewer, WISH_BYTES};
 pub use network_file::{NetworkFileError, network_file, read_network};
 pub use packet::Monitor;

@@ -132,7 +132,7 @@ impl Traces {
 }
 
 /// All that the process can write to, region by region.
-fn memory(pid: u32) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn memory(pid: u32) -> Vec<(String, Vec<u8>)> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let memory = File::open(format!("/proc/{pid}/mem")).expect("this user may read the daemon's memory");
     let regions = maps.lines().filter_map(|line| {
@@ -149,7 +149,7 @@ fn memory(pid: u32) -> Vec<(String, Vec<u8>)> {
     regions.collect()
 }
 
-fn all_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn all_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -38,7 +38,7 @@ fn plays(gallery: &Gallery) -> BTreeMap<String, Value> {
 }
 
 /// What was done at a screen or shelf, in the order of the journal: ids of one millisecond have none.
-fn actions(gallery: &Gallery, subject: &str) -> Vec<String> {
+pub(crate) fn actions(gallery: &Gallery, subject: &str) -> Vec<String> {
     let mut found: Vec<(u64, String)> = gallery.subscriber.look(|got| {
         let actions = got.of_type("screen.action.v1").filter(|event| event["subject"] == subject);
         let numbered =
@@ -235,7 +235,7 @@ fn a_shelf_is_touched_in_both_languages_and_a_product_goes_onto_a_phone() {
 }
 
 /// No finding that is serious, by a tool that nobody here wrote. Without the tool it says so.
-fn judged_by_axe(page: &mut Browser) {
+pub(crate) fn judged_by_axe(page: &mut Browser) {
     let tools = std::env::var_os("SMARTSTORE_NODE_TOOLS").map(std::path::PathBuf::from).unwrap_or_else(|| {
         let target = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
         target.unwrap_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target")).join("node-tools")
@@ -397,62 +397,4 @@ fn the_pages_own_files_are_small() {
     });
     let bytes: usize = bytes.sum();
     assert!(bytes <= 40_000, "{bytes} bytes packed");
-}
-
-/// A mirror before a photograph: frames are drawn, a shade colours the lips and nothing but the face, and the skin test
-/// says what it can. Then without WebGL: the gateway paints.
-#[test]
-#[cfg(feature = "device-camera")]
-fn a_mirror_paints_lips_where_they_are_with_and_without_webgl() {
-    let (models, photograph) = (super::members::models(), super::members::photograph("Abdullah_Gul_0013.jpg"));
-    let (Some(models), Some(photograph), true) = (models, photograph, browser::is_there()) else { return };
-    let film = tempfile::tempdir().unwrap();
-    for number in 0..10 {
-        std::fs::write(film.path().join(format!("{number}.jpg")), &photograph).unwrap();
-    }
-    let camera = format!(
-        "\n[[device]]\nid = \"camera-1\"\nprofile = \"camera/frames\"\nendpoint = \"frames:{}\"\n[device.settings]\n\
-         repeat = true\n\n[[station]]\nid = \"mirror-corner\"\nflow = \"mirror\"\ncamera = \"camera-1\"\n\
-         screen = \"mirror-1\"\n",
-        film.path().display()
-    );
-    let mut gallery = Gallery::open_with(&[("mirror-1", "mirror", "")], &camera);
-    gallery.shop.stop();
-    let place = format!("data_dir = \"data\"\nmodels_dir = \"{}\"", models.display());
-    gallery.shop.reconfigure("data_dir = \"data\"", &place);
-    gallery.shop.start();
-    gallery.put(&demo_content(), 1);
-    // The middle of the lower lip, in the page's own pixels; a corner of the picture.
-    let lip = "(() => { const { points, size } = __state.mirror.last; const canvas = document.querySelector('.glass');\
-        const copy = document.createElement('canvas'); [copy.width, copy.height] = size;\
-        const pen = copy.getContext('2d'); pen.drawImage(canvas, 0, 0);\
-        const at = (x, y) => [...pen.getImageData(Math.round(x), Math.round(y), 1, 1).data].slice(0, 3);\
-        const low = [17, 14].map((n) => points[n]); const x = (low[0][0] + low[1][0]) / 2;\
-        return { lip: at(x, (low[0][1] + low[1][1]) / 2), corner: at(3, 3) }; })()";
-    for query in ["", "?webgl=no&lang=en"] {
-        let mut page = Browser::open(&gallery.shop.url(&format!("/s/mirror-1{query}")), "1280,720");
-        let is_ready =
-            "window.__state && __state.mirror && __state.mirror.last && __state.mirror.last.points.length === 468";
-        page.wait_for(is_ready, PATIENCE);
-        let before = page.value(lip);
-        page.click(".swatch[data-sku='LIP-01']");
-        page.wait_for("__state.mirror.worn.lips === 'LIP-01'", PATIENCE);
-        let frames = page.value("__state.mirror.frames").as_u64().unwrap();
-        page.wait_for(&format!("__state.mirror.frames > {}", frames + 5), PATIENCE);
-        let after = page.value(lip);
-        let channel = |value: &Value, what: &str, at: usize| value[what][at].as_i64().unwrap();
-        let redder = |value: &Value| channel(value, "lip", 0) - channel(value, "lip", 1);
-        assert!(redder(&after) > redder(&before) + 20, "{query}: {before} {after}");
-        let moved = (0..3).map(|at| (channel(&before, "corner", at) - channel(&after, "corner", at)).abs()).max();
-        assert!(moved <= Some(1), "{query}: {before} {after}");
-        page.click("[data-does='skin']");
-        page.wait_for("__state.mirror.results", PATIENCE);
-        page.keep_shot(if query.is_empty() { "mirror-zh" } else { "mirror-en-plain" });
-        eprintln!("WebGL: {}", page.value("__state.mirror.webgl"));
-        // A page that goes at once takes with it what it had still to say.
-        page.wait_for("__state.plays.waiting === 0", PATIENCE);
-    }
-    wait_until("the tries are told", PATIENCE, || {
-        actions(&gallery, "mirror-1").iter().filter(|action| *action == "SKU_CLICK").count() == 2
-    });
 }

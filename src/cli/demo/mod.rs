@@ -4,9 +4,10 @@
 //! and a broker on loopback. Every member whose code is scanned is given a sample. The story pulls the scanner's cable,
 //! disturbs its line and takes the broker away for a while. At the end three counts must agree: codes the scanner sent
 //! (its own count of complete ones), codes in the journal, and codes that arrived at the broker; and two more: products
-//! that fell in the machine, and products that the journal knows of. Beside it two screens play signed content, and
-//! somebody lifts things off a shelf.
+//! that fell in the machine, and products that the journal knows of. Beside it two screens play signed content,
+//! somebody lifts things off a shelf, and, where the face networks are, somebody stands before a mirror.
 
+mod mirror;
 mod screens;
 mod script;
 mod tally;
@@ -21,6 +22,7 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Exit, tell};
+use super::models::ModelsArgs;
 use super::sim::GRAMMARS;
 use super::until_told::{Told, until_told};
 use crate::app::App;
@@ -33,6 +35,7 @@ use crate::sim::scanner::{Answers, Scanner, Setup};
 use crate::sim::screen::Truth as Pages;
 use crate::sim::vmc::{self, MachinePty, Truth, XySim};
 use crate::wire::scan::Terminator;
+use mirror::MirrorCorner;
 use screens::Showcase;
 use tally::{Counts, Tally};
 
@@ -59,6 +62,8 @@ pub(super) struct Args {
     /// Where the console listens; port 0 chooses a free one. Loopback only.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
+    #[command(flatten)]
+    models: ModelsArgs,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -109,9 +114,12 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
     let (_machine, machine_pty) = MachinePty::new(&machine_link, Some(MACHINE_BAUD), machine, clock.clone())
         .with_context(|| format!("cannot make the machine's line {}", machine_link.display()))?;
     let showcase = Showcase::prepare(&directory).await?;
-    let app = App::build(configuration(args, &directory, &broker.url(), &showcase)?).await?;
+    let mirror = MirrorCorner::prepare(&args.models).await?;
+    let more = showcase.configuration() + &mirror.as_ref().map_or(String::new(), MirrorCorner::configuration);
+    let models = mirror.as_ref().map(MirrorCorner::models);
+    let app = App::build(configuration(args, &directory, (&broker.url(), models), &more)?).await?;
     let shown = (app.console_address(), app.journal().clone());
-    announce(&app, &directory, &broker, [&link, &machine_link]);
+    announce(&app, &directory, &broker, [&link, &machine_link], mirror.is_some());
     let fell = Cell::new(0);
     let note = |truth| fell.set(fell.get() + u64::from(matches!(truth, Truth::Fell(_))));
     let world = World { broker, scanner, fell: &fell, tally: Tally::new(app.journal().clone()), clock: clock.clone() };
@@ -124,26 +132,33 @@ async fn demo(args: &Args, stop: CancellationToken) -> anyhow::Result<bool> {
     };
     let machine = machine_pty.run(stop_pty.clone(), note);
     let pages = showcase.run(shown.0, shown.1, clock, stop_pty.clone());
-    let (ran, line, machine, pages, told) =
-        tokio::join!(app.run(stop_app.clone()), pty.run(stop_pty.clone()), machine, pages, story);
+    let others = async { tokio::join!(pages, mirror::run(mirror, &stop_pty)) };
+    let (ran, line, machine, (pages, filmed), told) =
+        tokio::join!(app.run(stop_app.clone()), pty.run(stop_pty.clone()), machine, others, story);
     ran?;
     line.context("the scanner's line failed")?;
     machine.context("the machine's line failed")?;
+    filmed?;
     Ok(summary(&told?, &pages.context("the screens failed")?))
 }
 
-fn configuration(args: &Args, directory: &Path, broker: &str, showcase: &Showcase) -> anyhow::Result<config::Start> {
+fn configuration(
+    args: &Args,
+    directory: &Path,
+    (broker, models): (&str, Option<&Path>),
+    more: &str,
+) -> anyhow::Result<config::Start> {
+    let models = models.map_or(String::new(), |folder| format!("models_dir = \"{}\"\n", folder.display()));
     let text = format!(
         "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n\
-         [gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n\n\
-         [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n{}[[device]]\nid = \"scanner-1\"\n\
+         [gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n{models}\n\
+         [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n{more}[[device]]\nid = \"scanner-1\"\n\
          profile = \"scanner/gm65\"\nendpoint = \"serial:{}\"\n\n\
          [[device]]\nid = \"machine-1\"\nprofile = \"vending/xy-vmc\"\nendpoint = \"serial:{}\"\n\
          [device.settings]\ncurrency = \"CNY\"\n\n\
          [[station]]\nid = \"samples\"\nflow = \"sampling\"\nscanner = \"scanner-1\"\nmachine = \"machine-1\"\n\
          [station.settings]\nslots = [1, 2, 3, 4, 5, 6]\n",
         args.listen,
-        showcase.configuration(),
         directory.join("scanner-1").display(),
         directory.join("machine-1").display(),
     );
@@ -158,11 +173,15 @@ fn configuration(args: &Args, directory: &Path, broker: &str, showcase: &Showcas
     Ok(config::Start::with(loaded, &file, None))
 }
 
-fn announce(app: &App, directory: &Path, broker: &Broker, [scanner, machine]: [&Path; 2]) {
+fn announce(app: &App, directory: &Path, broker: &Broker, [scanner, machine]: [&Path; 2], has_mirror: bool) {
     if let Some(console) = app.console_address() {
         say!("console  http://{console}/");
         say!("screen   http://{console}/s/screen-1");
         say!("shelf    http://{console}/s/shelf-1   open it and touch it; somebody lifts things, too");
+        match has_mirror {
+            true => say!("mirror   http://{console}/s/mirror-1   somebody stands before it: try a shade on them"),
+            false => say!("mirror   none: its networks are not here (smartstore models fetch)"),
+        }
     }
     say!("broker   {}", broker.url());
     say!("scanner  serial:{}", scanner.display());

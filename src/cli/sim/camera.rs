@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
-use crate::sim::camera::{Camera, CameraSetup, Fault, Film, Scene, SceneSetup, Speech};
+use crate::sim::camera::{Camera, CameraSetup, Fault, Film, Scene, SceneSetup, Shopper, Speech};
 use crate::types::units::parse_duration;
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,9 @@ pub(super) struct Args {
     /// How many drawn people may be there at a time.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=3))]
     people: u8,
+    /// One person near by, as before a mirror, instead of people who walk past.
+    #[arg(long, conflicts_with = "frames")]
+    shopper: bool,
     /// Seed of who comes when.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -114,9 +117,12 @@ pub(super) async fn run(args: &Args, stop: CancellationToken) -> anyhow::Result<
 
 fn drawn(args: &Args) -> Film {
     let (width, height) = args.size;
-    let length_ms = i64::try_from(args.length.as_millis()).unwrap_or(i64::MAX);
-    let setup = SceneSetup { width, height, seed: args.seed, length_ms, lanes: usize::from(args.people) };
     let pictures = args.length.as_millis() * u128::from(args.fps) / 1000;
     let pictures = u64::try_from(pictures).unwrap_or(u64::MAX);
+    if args.shopper {
+        return Film::Shopper { shopper: Box::new(Shopper::new(width, height)), size: args.size, pictures };
+    }
+    let length_ms = i64::try_from(args.length.as_millis()).unwrap_or(i64::MAX);
+    let setup = SceneSetup { width, height, seed: args.seed, length_ms, lanes: usize::from(args.people) };
     Film::Scene { scene: Box::new(Scene::new(setup)), size: args.size, pictures }
 }

@@ -11,7 +11,7 @@ use crate::sense::mirror::{Finish, Lab, Light, Look, Paint, Skin, Steady, Tone, 
 use crate::sense::vision::mesh::Mesh;
 use crate::sense::vision::yunet::Face;
 use crate::sense::vision::{Frame, Point, VisionError, picture};
-use crate::transport::Glass;
+use crate::transport::{Glass, give_back_freed_memory};
 use crate::types::Chain;
 use crate::wire::screen::{Measured, Note, Shot, SkinV1, Wish, Worn};
 
@@ -113,12 +113,13 @@ impl Reflector {
         Vec::new()
     }
 
-    /// Nothing is left of whoever was there.
+    /// Nothing is left of whoever was there, nor in what decoders and sockets have freed.
     fn forget(&mut self) {
         self.steady.forget();
         self.look = Look::default();
         self.photo = None;
         self.glass.forget_photo();
+        give_back_freed_memory();
     }
 
     fn show(&mut self, at_us: i64, frame: &Frame, points: &[Point], note: Note) {

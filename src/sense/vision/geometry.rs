@@ -1,7 +1,7 @@
 //! Rectangles and points of a picture, in pixels; x to the right, y down.
 
 /// A place in a picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Point {
     /// From the left edge.
     pub x: f32,

@@ -1,4 +1,4 @@
-//! A drawn face: enough of one for a network that was trained on photographs to find it and its five landmarks.
+//! A drawn face: enough of one for networks that were trained on photographs to find it and its landmarks.
 
 use crate::sim::dice::Dice;
 
@@ -15,7 +15,15 @@ pub(super) struct Looks {
 const SKINS: [Colour; 4] = [[205.0, 160.0, 130.0], [230.0, 190.0, 165.0], [150.0, 105.0, 80.0], [215.0, 175.0, 150.0]];
 const HAIRS: [Colour; 4] = [[50.0, 35.0, 28.0], [120.0, 80.0, 40.0], [20.0, 18.0, 18.0], [30.0, 30.0, 35.0]];
 
+/// What somebody before a mirror wears.
+const SHIRT: Colour = [96.0, 110.0, 140.0];
+/// How far down from the middle of a face a bust goes, in half widths of the face.
+const BUST: f32 = 3.6;
+
 impl Looks {
+    /// Whoever stands before a mirror.
+    pub(super) const SHOPPER: Self = Self { skin: SKINS[1], hair: HAIRS[0] };
+
     pub(super) fn any(dice: &mut Dice) -> Self {
         let mut pick = |of: &[Colour; 4]| of[usize::try_from(dice.below(4)).unwrap_or(0)];
         Self { skin: pick(&SKINS), hair: pick(&HAIRS) }
@@ -60,15 +68,24 @@ fn shade(colour: Colour, by: f32) -> Colour {
 
 impl Sprite {
     /// A face whose half width is so many pixels.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a few hundred pixels")]
     pub(super) fn new(looks: Looks, half_width: f32) -> Self {
-        let half = ((half_width * 1.3) as i32, (half_width * 2.0) as i32);
+        Self::drawn(half_width, (1.3, 2.0), |paint, at| head(paint, at, looks), looks)
+    }
+
+    /// The same, near: with long hair, neck and shoulders.
+    pub(super) fn bust(looks: Looks, half_width: f32) -> Self {
+        Self::drawn(half_width, (2.0, BUST), |paint, at| shoulders(paint, at, looks), looks)
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a few hundred pixels")]
+    fn drawn(half_width: f32, size: (f32, f32), behind: impl Fn(&mut Paint, (f32, f32)), looks: Looks) -> Self {
+        let half = ((half_width * size.0) as i32, (half_width * size.1) as i32);
         let mut pixels = Vec::new();
         for row in -half.1..=half.1 {
             for column in -half.0..=half.0 {
                 let at = (column as f32 / half_width, row as f32 / half_width);
                 let mut paint = Paint { colour: [0.0; 3], left: 1.0 };
-                head(&mut paint, at, looks);
+                behind(&mut paint, at);
                 [-1.0, 1.0].into_iter().for_each(|side| eye(&mut paint, at, looks, side));
                 nose_and_mouth(&mut paint, at, looks.skin);
                 pixels.push((paint.colour, paint.left));
@@ -100,12 +117,27 @@ impl Sprite {
 }
 
 /// Hair, neck and the head's round.
-fn head(paint: &mut Paint, at: (f32, f32), Looks { skin, hair }: Looks) {
-    let (x, y) = at;
-    if y < 0.2 {
-        paint.lay(hair, inside(at, (0.0, -0.35), (1.15, 1.3), 0.08));
+fn head(paint: &mut Paint, at: (f32, f32), looks: Looks) {
+    if at.1 < 0.2 {
+        paint.lay(looks.hair, inside(at, (0.0, -0.35), (1.15, 1.3), 0.08));
     }
-    paint.lay(shade(skin, 0.8), inside(at, (0.0, 1.6), (0.5, 0.6), 0.1));
+    paint.lay(shade(looks.skin, 0.8), inside(at, (0.0, 1.6), (0.5, 0.6), 0.1));
+    round(paint, at, looks);
+}
+
+/// Long hair that ends in the neck, a shirt, and the head's round.
+fn shoulders(paint: &mut Paint, at: (f32, f32), looks: Looks) {
+    let ends = |y: f32| ((y - at.1) / 0.3).clamp(0.0, 1.0);
+    paint.lay(looks.hair, inside(at, (0.0, -0.35), (1.15, 1.3), 0.08) * ends(0.75));
+    paint.lay(looks.hair, inside(at, (0.0, 0.1), (1.12, 1.15), 0.08) * ends(1.0));
+    paint.lay(shade(looks.skin, 0.8), inside(at, (0.0, 1.5), (0.42, 0.75), 0.1));
+    paint.lay(SHIRT, inside(at, (0.0, 3.0), (2.0, 1.35), 0.05));
+    paint.lay(shade(looks.skin, 0.8), inside(at, (0.0, 1.75), (0.36, 0.3), 0.2));
+    round(paint, at, looks);
+}
+
+fn round(paint: &mut Paint, at: (f32, f32), Looks { skin, hair }: Looks) {
+    let (x, y) = at;
     let round = (1.15 - x * x * 0.8 - (y - 0.6).max(0.0) * 0.3).clamp(0.0, 1.0);
     paint.lay(shade(skin, 0.57 + 0.43 * round), inside(at, (0.0, 0.05), (0.95, 1.3), 0.06));
     paint.lay(hair, inside(at, (0.0, -1.15), (0.9, 0.45), 0.15));
@@ -127,7 +159,9 @@ fn nose_and_mouth(paint: &mut Paint, at: (f32, f32), skin: Colour) {
     paint.lay(shade(skin, 0.7), 0.5 * inside(at, (0.16, 0.25), (0.06, 0.3), 0.8));
     paint.lay(shade(skin, 1.05), 0.5 * inside(at, (0.0, 0.2), (0.07, 0.35), 0.9));
     paint.lay(shade(skin, 0.62), 0.5 * inside(at, (0.0, 0.48), (0.22, 0.06), 0.6));
-    paint.lay([165.0, 75.0, 75.0], 0.9 * inside(at, (0.0, 0.74), (0.32, 0.1), 0.4));
+    paint.lay([178.0, 84.0, 84.0], 0.9 * inside(at, (0.0, 0.71), (0.33, 0.075), 0.35));
+    paint.lay([196.0, 104.0, 100.0], 0.9 * inside(at, (0.0, 0.79), (0.29, 0.1), 0.35));
+    paint.lay([235.0, 180.0, 170.0], 0.35 * inside(at, (0.0, 0.81), (0.12, 0.025), 0.8));
     paint.lay([90.0, 35.0, 40.0], 0.9 * inside(at, (0.0, 0.735), (0.3, 0.02), 0.5));
     paint.lay(shade(skin, 0.7), 0.5 * inside(at, (0.0, 0.9), (0.2, 0.05), 0.7));
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shot;
 use super::scene::{Scene, Truth};
+use super::shopper::Shopper;
 
 /// Of the JPEGs that are made here, of 100.
 const QUALITY: u8 = 85;
@@ -57,6 +58,15 @@ pub enum Film {
     Scene {
         /// They.
         scene: Box<Scene>,
+        /// Columns and rows.
+        size: (u32, u32),
+        /// Pictures in all.
+        pictures: u64,
+    },
+    /// One person before a mirror.
+    Shopper {
+        /// They.
+        shopper: Box<Shopper>,
         /// Columns and rows.
         size: (u32, u32),
         /// Pictures in all.
@@ -128,14 +138,16 @@ impl Film {
                     false => Ok(None),
                 }
             }
-            Self::Scene { pictures, .. } if number >= *pictures => Ok(None),
-            Self::Scene { scene, size: (width, height), .. } => {
-                let rgb = scene.picture(at_ms);
-                let jpeg = jpeg(&rgb, *width, *height).map_err(FilmError::Encode)?;
-                Ok(Some(Shot { number: number + 1, width: *width, height: *height, rgb, jpeg }))
-            }
+            Self::Scene { pictures, .. } | Self::Shopper { pictures, .. } if number >= *pictures => Ok(None),
+            Self::Scene { scene, size, .. } => drawn(number, scene.picture(at_ms), *size).map(Some),
+            Self::Shopper { shopper, size, .. } => drawn(number, shopper.picture(at_ms), *size).map(Some),
         }
     }
+}
+
+fn drawn(number: u64, rgb: Vec<u8>, (width, height): (u32, u32)) -> Result<Shot, FilmError> {
+    let jpeg = jpeg(&rgb, width, height).map_err(FilmError::Encode)?;
+    Ok(Shot { number: number + 1, width, height, rgb, jpeg })
 }
 
 /// A file's picture: a JPEG goes out as it is.

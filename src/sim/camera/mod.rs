@@ -13,6 +13,7 @@ mod http;
 #[cfg(feature = "device-camera")]
 mod rtsp;
 mod scene;
+mod shopper;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use film::{Film, FilmError};
 pub use scene::{Scene, SceneSetup, Truth, Way};
+pub use shopper::Shopper;
 
 /// Clients at a time; more are hung up on.
 const CLIENTS: usize = 16;

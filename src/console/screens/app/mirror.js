@@ -257,7 +257,6 @@ export class Mirror {
     picture() {
         const box = element('section', 'photo');
         box.setAttribute('aria-label', word('photo'));
-        box.append(this.photo.still);
         const close = () => {
             this.drop();
             this.draw();
@@ -266,6 +265,7 @@ export class Mirror {
             box.append(this.hand.box(word('scanphoto'), close));
             return box;
         }
+        box.append(this.photo.still);
         const row = element('div', 'choices');
         for (const [does, text, act] of [
             ['take', 'take', () => this.take()],
