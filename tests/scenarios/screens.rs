@@ -235,7 +235,7 @@ fn a_shelf_is_touched_in_both_languages_and_a_product_goes_onto_a_phone() {
 }
 
 /// No finding that is serious, by a tool that nobody here wrote. Without the tool it says so.
-fn judged_by_axe(page: &mut Browser) {
+pub(crate) fn judged_by_axe(page: &mut Browser) {
     let tools = std::env::var_os("SMARTSTORE_NODE_TOOLS").map(std::path::PathBuf::from).unwrap_or_else(|| {
         let target = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
         target.unwrap_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target")).join("node-tools")

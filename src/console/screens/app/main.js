@@ -7,6 +7,7 @@ import { sceneOf } from './slots.js';
 import { isInjected, now, uuid } from './time.js';
 import { Mirror } from './mirror.js';
 import { Shelf } from './shelf.js';
+import { Verdict } from './verdict.js';
 
 const BEAT_MS = 5000;
 // Stock that is older than this is asked for again when somebody looks at a product.
@@ -39,6 +40,7 @@ const link = new Link(base, {
 });
 
 const outbox = new Outbox(screen, async (kind, entries) => (await link.post(kind, { [kind]: entries })).status);
+const verdict = new Verdict();
 const player = new Player(document.getElementById('stage'), (play) => outbox.put('plays', play));
 // What the gateway had painted before the scripts came makes way for the first item.
 player.onChange = (stage) => {
@@ -82,6 +84,10 @@ function show({ n, scene, for_ms: forMs }, at) {
         if (shows.length > 200) shows.splice(0, 100);
         answer();
     };
+    if (found.verdict) {
+        verdict.tell(found.verdict, forMs);
+        return requestAnimationFrame(() => requestAnimationFrame(painted));
+    }
     if (shelf && (found.home || found.sku || (program.items[found.item] || {}).kind === 'product')) {
         shelf.open(
             found.sku || (program.items[found.item] || {}).sku || null,
@@ -151,6 +157,9 @@ const state = {
     get shelf() {
         return shelf && shelf.state();
     },
+    get verdict() {
+        return verdict.name;
+    },
     get mirror() {
         return mirror && mirror.state();
     },
@@ -181,7 +190,9 @@ if (document.body.dataset.kind === 'mirror') {
         act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
     });
 }
-player.isCovered = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
+const isUsed = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
+player.isBehind = () => verdict.isOn;
+player.isCovered = () => verdict.isOn || isUsed();
 take(program);
 frame();
 link.open();
