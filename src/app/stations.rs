@@ -10,8 +10,8 @@ use super::trial::Plan;
 use super::{Ended, tell_stuck, told};
 use crate::config::{Flow as Kind, Role, Station};
 use crate::flow::{
-    About, Flow, LedgerSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings, ShelfFlow, ShelfSettings,
-    VerdictFlow, VerdictSettings,
+    About, Flow, LedgerSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings, SessionFlow, SessionSettings,
+    ShelfFlow, ShelfSettings, VerdictFlow, VerdictSettings,
 };
 use crate::router::{Flows, Payments, Seams, Shelf};
 use crate::supervise::{Circle, Ending};
@@ -85,6 +85,11 @@ pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)
             let (sensor, scanner) = (role(Role::Sensor), role(Role::Scanner));
             let settings = ShelfSettings { station: station.id.clone(), screen, sensor, scanner };
             flows.push(Box::new(ShelfFlow::new(settings)));
+        }
+        let at_a_screen = matches!(station.flow, Kind::Shelf | Kind::Mirror);
+        if let (true, Some(screen), Some(scanner)) = (at_a_screen, role(Role::Screen), role(Role::Scanner)) {
+            let settings = SessionSettings { station: station.id.clone(), screen, scanner };
+            flows.push(Box::new(SessionFlow::new(settings)));
         }
         if let (Some(screen), Some(about)) = (role(Role::Screen), about(station)) {
             let settings = VerdictSettings { station: station.id.clone(), screen, about };

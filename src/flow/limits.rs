@@ -10,6 +10,8 @@ pub const SHOW: Duration = Duration::from_secs(10);
 pub const VERDICT: Duration = Duration::from_secs(7);
 /// How long it says that something is on its way, at most: the outcome takes its place.
 pub const VERDICT_WAIT: Duration = Duration::from_secs(30);
+/// How long a page may go on with a member's session without a word of its end.
+pub const SESSION: Duration = Duration::from_secs(30 * 60);
 /// How long a selection at the machine counts.
 pub const SELECTION: Duration = Duration::from_secs(60);
 /// How long the money may take to be promised.

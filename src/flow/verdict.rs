@@ -161,7 +161,7 @@ impl Flow for VerdictFlow {
         let (scene, id) = (SceneId::new(&scene_of(&word)), derived_command(event.draft.id, &self.name));
         if let (Ok(scene), Some(id)) = (scene, id) {
             let (device, not_after) = (Some(self.settings.screen.clone()), around.at.wall.plus(limits::SHOW));
-            let action = Action::Show(Show { scene, for_ms: u32::try_from(span.as_millis()).ok() });
+            let action = Action::Show(Show { scene, for_ms: u32::try_from(span.as_millis()).ok(), session: None });
             effects.commands.push(Command { id, device, action, not_after, origin: Origin::Flow });
         }
         effects

@@ -20,6 +20,9 @@ const WORDS = {
         touch: '轻触屏幕，了解商品',
         away: '暂时无法连接',
         close: '关闭',
+        welcome: '欢迎回来',
+        leave: '结束',
+        left: '您的会员服务已结束',
         identify: '屏幕',
         mirror: '试妆镜',
         shades: '色号',
@@ -94,6 +97,9 @@ const WORDS = {
         touch: 'Touch the screen to look around',
         away: 'Not connected just now',
         close: 'Close',
+        welcome: 'Welcome back',
+        leave: 'End',
+        left: 'Your session is over',
         identify: 'Screen',
     },
 };
@@ -152,12 +158,20 @@ export const word = (key, n) => WORDS[language][key].replace('{n}', n);
 /** Of a text of the content. */
 export const said = (words) => (words ? words[language] || words['zh-CN'] || words.en || '' : '');
 
-/** What is said of a verdict: how it is meant, and its words, first in the language that is spoken here. */
-export function verdict(name) {
-    const [tone, zh, en] = VERDICTS[name] || VERDICTS[name.split(':')[0]] || VERDICTS.ask;
-    const both = [
+/** Both languages, first the one that is spoken here. */
+function ordered(zh, en) {
+    const words = [
         { lang: 'zh-CN', text: zh },
         { lang: 'en', text: en },
     ];
-    return { tone, words: language === 'en' ? both.reverse() : both };
+    return language === 'en' ? words.reverse() : words;
+}
+
+/** A word of the page's own in both languages. */
+export const both = (key) => ordered(WORDS['zh-CN'][key], WORDS.en[key]);
+
+/** What is said of a verdict: how it is meant, and its words. */
+export function verdict(name) {
+    const [tone, zh, en] = VERDICTS[name] || VERDICTS[name.split(':')[0]] || VERDICTS.ask;
+    return { tone, words: ordered(zh, en) };
 }
