@@ -15,7 +15,7 @@ use crate::device::Once;
 use crate::journal::Journal;
 use crate::router::Shelf;
 use crate::transport::TlsServer;
-use crate::types::{Body, Chain, DeviceId, Observation, Row, Slot, User};
+use crate::types::{Body, Chain, DeviceId, Observation, Row, SessionChange, Slot, User};
 
 /// Events that are looked through at the start for what screens have said.
 const KNOWN_ROWS: i64 = 50_000;
@@ -61,6 +61,9 @@ pub(super) async fn known(journal: &Journal) -> Result<Once, AppError> {
             match &event.draft.body {
                 Body::Observed(Observation::ScreenPlay(play)) => once.first(play.play),
                 Body::Observed(Observation::ScreenAction(action)) => once.first(action.outer_biz_id),
+                Body::Observed(Observation::Session(said)) if matches!(said.change, SessionChange::Ended { .. }) => {
+                    once.first(said.session)
+                }
                 _ => true,
             };
         }

@@ -10,7 +10,8 @@ use super::trial::Plan;
 use super::{Ended, tell_stuck, told};
 use crate::config::{Flow as Kind, Role, Station};
 use crate::flow::{
-    Flow, LedgerSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings, ShelfFlow, ShelfSettings,
+    About, Flow, LedgerSettings, SaleFlow, SaleSettings, SamplingFlow, SamplingSettings, SessionFlow, SessionSettings,
+    ShelfFlow, ShelfSettings, VerdictFlow, VerdictSettings,
 };
 use crate::router::{Flows, Payments, Seams, Shelf};
 use crate::supervise::{Circle, Ending};
@@ -75,7 +76,7 @@ impl Stations {
     }
 }
 
-/// The flows of these stations. Those of coupons have a runner of their own; those of mirrors and doors are not built.
+/// The flows of these stations. Those of coupons have a runner of their own, and doors need none.
 pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)]) -> Vec<Box<dyn Flow>> {
     let mut flows: Vec<Box<dyn Flow>> = Vec::new();
     for station in stations {
@@ -84,6 +85,15 @@ pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)
             let (sensor, scanner) = (role(Role::Sensor), role(Role::Scanner));
             let settings = ShelfSettings { station: station.id.clone(), screen, sensor, scanner };
             flows.push(Box::new(ShelfFlow::new(settings)));
+        }
+        let at_a_screen = matches!(station.flow, Kind::Shelf | Kind::Mirror);
+        if let (true, Some(screen), Some(scanner)) = (at_a_screen, role(Role::Screen), role(Role::Scanner)) {
+            let settings = SessionSettings { station: station.id.clone(), screen, scanner };
+            flows.push(Box::new(SessionFlow::new(settings)));
+        }
+        if let (Some(screen), Some(about)) = (role(Role::Screen), about(station)) {
+            let settings = VerdictSettings { station: station.id.clone(), screen, about };
+            flows.push(Box::new(VerdictFlow::new(settings)));
         }
         match (station.flow, role(Role::Machine), role(Role::Scanner)) {
             (Kind::Sale, Some(machine), scanner) => {
@@ -98,6 +108,25 @@ pub(crate) fn flows(stations: &[Station], machines: &[(LedgerSettings, Currency)
         }
     }
     flows
+}
+
+/// What a station's screen tells the shopper of.
+fn about(station: &Station) -> Option<About> {
+    let role = |role| station.roles.get(&role).cloned();
+    match (station.flow, role(Role::Machine), role(Role::Scanner)) {
+        (Kind::Redeem, _, _) => Some(About::Coupons),
+        (Kind::Sale, Some(machine), scanner) => {
+            Some(About::Sales { machine, free: station.settings.free, scanner: scanner.is_some() })
+        }
+        (Kind::Sampling, Some(machine), Some(scanner)) => {
+            Some(About::Samples { scanner, machine, campaign: campaign(station) })
+        }
+        _ => None,
+    }
+}
+
+fn campaign(station: &Station) -> String {
+    station.settings.campaign.clone().unwrap_or_else(|| station.id.to_string())
 }
 
 fn currency_of(machines: &[(LedgerSettings, Currency)], machine: &DeviceId) -> Currency {
@@ -125,7 +154,7 @@ fn sampling(station: &Station, machine: DeviceId, scanner: DeviceId, currency: C
         scanner,
         machine,
         currency,
-        campaign: settings.campaign.unwrap_or_else(|| station.id.to_string()),
+        campaign: campaign(station),
         slots: settings.slots,
         quota: settings.quota,
         from: settings.from,

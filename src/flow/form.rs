@@ -103,6 +103,17 @@ impl OrderForm {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(super) struct SessionForm {
+    #[serde(with = "as_text")]
+    pub(super) session: Uuid,
+    #[serde(with = "as_text")]
+    pub(super) who: Uuid,
+    #[serde(with = "as_text")]
+    pub(super) scan: Uuid,
+    pub(super) until: DeadlineForm,
+}
+
+#[derive(Serialize, Deserialize)]
 pub(super) struct OpenForm {
     pub(super) order: OrderForm,
     #[serde(with = "as_text")]

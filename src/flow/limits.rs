@@ -6,6 +6,12 @@ use std::time::Duration;
 pub const STALE: Duration = Duration::from_secs(15);
 /// How long a screen may take to show what was lifted.
 pub const SHOW: Duration = Duration::from_secs(10);
+/// How long a screen says what became of a coupon, a purchase or a sample.
+pub const VERDICT: Duration = Duration::from_secs(7);
+/// How long it says that something is on its way, at most: the outcome takes its place.
+pub const VERDICT_WAIT: Duration = Duration::from_secs(30);
+/// How long a page may go on with a member's session without a word of its end.
+pub const SESSION: Duration = Duration::from_secs(30 * 60);
 /// How long a selection at the machine counts.
 pub const SELECTION: Duration = Duration::from_secs(60);
 /// How long the money may take to be promised.

@@ -11,6 +11,8 @@
 //! | [`SaleFlow`] | station `sale` | the first half: who wants what, and whether the money is promised |
 //! | [`SamplingFlow`] | station `sampling` | one free sample per member and campaign |
 //! | [`ShelfFlow`] | station `shelf` | what is lifted or scanned is shown |
+//! | [`SessionFlow`] | station `shelf` or `mirror` with a scanner | a member's session at the screen |
+//! | [`VerdictFlow`] | station `redeem`, `sale` or `sampling` with a screen | the shopper is told what became of it |
 //! | [`redeem::Redeem`] | station `redeem` | a coupon, once; asked and answered, with a runner of its own |
 //!
 //! What is absent: no clock (time is an argument), no disk, no driver, no broker, no
@@ -25,9 +27,11 @@ pub mod limits;
 pub mod redeem;
 mod sale;
 mod sampling;
+mod session;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,7 +42,9 @@ pub use lane::{Lane, closed_by};
 pub use ledger::{Ledger, LedgerSettings, turned_down};
 pub use sale::{SaleFlow, SaleSettings};
 pub use sampling::{SamplingFlow, SamplingSettings};
+pub use session::{SessionFlow, SessionSettings};
 pub use shelf::{ShelfFlow, ShelfSettings};
+pub use verdict::{About, VerdictFlow, VerdictSettings};
 
 use crate::types::{
     Body, Cause, Command, CommandId, Condition, Currency, DeviceId, Draft, Ended, Event, EventId, Minor, Observation,

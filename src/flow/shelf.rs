@@ -74,7 +74,7 @@ impl Flow for ShelfFlow {
         let scene = self.scene(event).filter(|_| !around.is_stale(event));
         if let (Some(scene), Some(id)) = (scene, derived_command(event.draft.id, "show")) {
             let (device, not_after) = (Some(self.settings.screen.clone()), around.at.wall.plus(limits::SHOW));
-            let action = Action::Show(Show { scene, for_ms: None });
+            let action = Action::Show(Show { scene, for_ms: None, session: None });
             effects.commands.push(Command { id, device, action, not_after, origin: Origin::Flow });
         }
         effects

@@ -1,6 +1,6 @@
 //! The schema, by forward-only numbered migrations. `user_version` in the file's header says which it has.
 //!
-//! To add one: put `migrations/0006_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
+//! To add one: put `migrations/0007_….sql` beside the others, append it to [`ALL`], commit a golden file of the version
 //! before under `tests/corpus/journal/`, and extend `tests/journal_migrations.rs`, which opens every golden file.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ const ALL: &[&str] = &[
     include_str!("migrations/0003_footfall.sql"),
     include_str!("migrations/0004_faces.sql"),
     include_str!("migrations/0005_screens.sql"),
+    include_str!("migrations/0006_sessions.sql"),
 ];
 
 /// The schema that this version writes.
@@ -126,10 +127,11 @@ mod tests {
             ALL[2],
             ALL[3],
             ALL[4],
+            ALL[5],
             "CREATE TABLE next (a INTEGER NOT NULL) STRICT; INSERT INTO nowhere VALUES (1)",
         ];
         let failed = run_all(&mut conn, &broken).unwrap_err();
-        assert!(matches!(failed, JournalError::Migrate { to: 6, .. }), "{failed:?}");
+        assert!(matches!(failed, JournalError::Migrate { to: 7, .. }), "{failed:?}");
         assert_eq!((version(&conn).unwrap(), tables(&conn)), (LATEST, before));
     }
 }

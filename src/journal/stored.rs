@@ -111,6 +111,8 @@ enum StoredBody<'a> {
     ScreenPlay(screen::PlayForm),
     #[serde(rename = "action")]
     ScreenAction(screen::ActionForm),
+    #[serde(rename = "session")]
+    Session(screen::SessionForm),
     #[serde(rename = "coupon")]
     Coupon(coupon::CouponForm),
     #[serde(rename = "opened")]
@@ -195,6 +197,7 @@ impl<'a> StoredBody<'a> {
             Observation::FaceMember(seen) => Self::FaceMember(seen.into()),
             Observation::ScreenPlay(play) => Self::ScreenPlay((&**play).into()),
             Observation::ScreenAction(action) => Self::ScreenAction((&**action).into()),
+            Observation::Session(said) => Self::Session((&**said).into()),
         }
     }
 
@@ -248,6 +251,7 @@ impl<'a> StoredBody<'a> {
             Self::FaceMember(form) => Body::Observed(Observation::FaceMember(form.read()?)),
             Self::ScreenPlay(form) => Body::Observed(Observation::ScreenPlay(Box::new(form.read()?))),
             Self::ScreenAction(form) => Body::Observed(Observation::ScreenAction(Box::new(form.read()?))),
+            Self::Session(form) => Body::Observed(Observation::Session(Box::new(form.read()?))),
             Self::Coupon(form) => Body::Noticed(Notice::Coupon(form.read()?)),
             Self::Opened { e, p, l, r } => Body::Noticed(Notice::Opened {
                 epoch: Epoch(Uuid::parse_str(&e).ok()?),

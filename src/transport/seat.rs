@@ -29,6 +29,8 @@ pub enum PostKind {
     Plays,
     /// Actions.
     Actions,
+    /// Ends of members' sessions.
+    Sessions,
     /// What became of something that was to be shown.
     Shown,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     CommandId, DeviceId, Epoch, EventId, HealthChange, MemberKey, Observation, Redemption, Row, SampleRuling, Seq,
-    Stamp,
+    SessionChange, Stamp,
 };
 
 /// How much an event matters. It alone decides when its group commits, how long it is kept, its lane to the
@@ -182,6 +182,13 @@ impl Body {
                 code.value = FORGOTTEN.to_owned();
                 true
             }
+            Self::Observed(Observation::Session(said)) => match &mut said.change {
+                SessionChange::Bound { member: bound, .. } if bound == member.as_str() => {
+                    *bound = FORGOTTEN.to_owned();
+                    true
+                }
+                SessionChange::Bound { .. } | SessionChange::Ended { .. } => false,
+            },
             Self::Noticed(Notice::Sample(ruling)) if ruling.member == member.as_str() => {
                 ruling.member = FORGOTTEN.to_owned();
                 true

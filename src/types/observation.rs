@@ -3,7 +3,7 @@
 
 use super::{
     Cash, Class, CodeScanned, FaceMember, FaceVisit, FaceWindow, FootfallWindow, MachineStatus, Outcome, SaleStep,
-    ScreenAction, ScreenPlay, Selection, Stock,
+    ScreenAction, ScreenPlay, Selection, StationSession, Stock,
 };
 
 /// What a driver says happened.
@@ -37,6 +37,8 @@ pub enum Observation {
     ScreenPlay(Box<ScreenPlay>),
     /// Somebody did something at a screen or a shelf.
     ScreenAction(Box<ScreenAction>),
+    /// A member's session at a screen has begun or is over.
+    Session(Box<StationSession>),
     /// An action that was asked of the device has ended.
     Ended(Outcome),
 }
@@ -50,7 +52,8 @@ impl Observation {
             | Self::Cash(_)
             | Self::FaceMember(_)
             | Self::ScreenPlay(_)
-            | Self::ScreenAction(_) => Class::Record,
+            | Self::ScreenAction(_)
+            | Self::Session(_) => Class::Record,
             Self::Ended(_) | Self::Sale(_) => Class::Money,
             Self::Machine(_) | Self::Selection(_) | Self::Footfall(_) | Self::FaceVisit(_) | Self::FaceWindow(_) => {
                 Class::Telemetry

@@ -130,7 +130,7 @@ pub struct ScreenAction {
     pub facing: Option<FacingId>,
     /// Of a shelf's sensor: taken off (`true`) or put back.
     pub lifted: Option<bool>,
-    /// The session at the screen: a new one for every shopper, bound to nobody.
+    /// The session at the screen: a new one for every shopper, bound to nobody but a member who has shown their code.
     pub session: Option<Uuid>,
 }
 
@@ -162,13 +162,15 @@ impl fmt::Display for PageKind {
     }
 }
 
-/// What a screen is asked to show: an item of its content, `product:SKU`, `facing:PLACE`, or `home`.
+/// What a screen is asked to show: an item of its content, `product:SKU`, `facing:PLACE`, `verdict:WORD`, or `home`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Show {
     /// What.
     pub scene: SceneId,
     /// How long, in milliseconds; `None`: as the content says.
     pub for_ms: Option<u32>,
+    /// The session that a member has begun at the screen's station by it.
+    pub session: Option<Uuid>,
 }
 
 /// Where new content is.

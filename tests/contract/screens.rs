@@ -2,7 +2,7 @@
 
 use smartstore::types::{
     Action, Body, ContentSource, DeviceId, Event, FacingId, Gtin, Observation, PlayResult, SceneId, ScreenAction,
-    ScreenOverride, ScreenPlay, Show, Sku, Verb, ZoneId,
+    ScreenOverride, ScreenPlay, SessionChange, SessionEnd, Show, Sku, StationId, StationSession, Verb, ZoneId,
 };
 use uuid::Uuid;
 
@@ -68,17 +68,26 @@ pub(super) fn events() -> Vec<(&'static str, Event)> {
         session: None,
         ..click.clone()
     };
+    let bound = SessionChange::Bound {
+        station: StationId::new("shelf-3").expect("a station"),
+        member: "M00012345".to_owned(),
+        started: time("2026-11-22T01:59:59Z"),
+    };
+    let ended = SessionChange::Ended { ended: time("2026-11-22T02:00:00Z"), how: SessionEnd::Idle };
+    let session = |change| Observation::Session(Box::new(StationSession { session: uuid7(0xc001), change }));
     let said = |number, name, said| event(number, number.into(), device(name), None, Body::Observed(said));
     vec![
         ("screen.play.v1.json", said(66, "screen-1", Observation::ScreenPlay(Box::new(play)))),
         ("screen.play.v1.trigger.json", said(67, "screen-1", Observation::ScreenPlay(Box::new(cut)))),
         ("screen.action.v1.json", said(68, "screen-1", Observation::ScreenAction(Box::new(click)))),
         ("screen.action.v1.lift.json", said(69, "sensor-1", Observation::ScreenAction(Box::new(lift)))),
+        ("station.session.v1.json", said(70, "screen-1", session(bound))),
+        ("station.session.v1.ended.json", said(71, "screen-1", session(ended))),
     ]
 }
 
 fn show() -> Action {
-    Action::Show(Show { scene: scene("product:LIP-204"), for_ms: Some(12_000) })
+    Action::Show(Show { scene: scene("product:LIP-204"), for_ms: Some(12_000), session: None })
 }
 
 fn content() -> Action {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::broker::Mosquitto;
+use super::browser::{self, Browser};
 use super::daemon::{Shop, smartstore};
+use super::screens::judged_by_axe;
 use super::subscriber::{Received, Subscriber, publish};
 use super::{Dice, wait_until};
 
@@ -28,12 +30,17 @@ struct Till {
 
 impl Till {
     fn open() -> Self {
+        Self::open_with("", "")
+    }
+
+    /// The same, with another role of the station, and more devices.
+    fn open_with(role: &str, devices: &str) -> Self {
         let (folder, issuer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let broker = Mosquitto::started(folder.path());
         let subscriber = Subscriber::started(broker.port());
         let mut shop = Shop::new(folder, "scanner/generic-serial", Some(&broker.url()));
         let station = "\n[[station]]\nid = \"till-1\"\nflow = \"redeem\"\nscanner = \"scanner-1\"\n";
-        let text = std::fs::read_to_string(shop.config()).unwrap() + station;
+        let text = std::fs::read_to_string(shop.config()).unwrap() + devices + station + role;
         std::fs::write(shop.config(), text).unwrap();
         shop.start();
         shop.wait_held();
@@ -238,4 +245,60 @@ fn a_rotated_key_counts_until_its_time_is_over_and_its_keys_survive_a_kill() {
     let coupon = till.coupon("new", &here);
     assert_eq!(till.show(&coupon), "redeemed");
     till.settled();
+}
+
+/// What a till's screen says, and in which languages.
+const SAYS: &str = "[...document.querySelectorAll('.verdict p')].map((line) => [line.lang, line.textContent])";
+
+fn now_ms() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    now.as_secs_f64() * 1000.0
+}
+
+#[test]
+fn the_tills_screen_tells_the_shopper_and_goes_back_and_no_coupon_waits_for_it() {
+    if !browser::is_there() {
+        return;
+    }
+    let screen = "\n[[device]]\nid = \"screen-1\"\nprofile = \"screen/signage\"\nendpoint = \"screen:\"\n";
+    let mut till = Till::open_with("screen = \"screen-1\"\n", screen);
+    let keys = till.key("k1");
+    till.send_keys("keys-1", &keys);
+    let mut page = Browser::open(&till.shop.url("/s/screen-1"), "1280,720");
+    page.wait_for("window.__state && __state.connected && __state.frames > 5", BOUND);
+
+    let good = till.coupon("k1", &["--aud", "hz-wulin-001"]);
+    let scanned = now_ms();
+    till.scan(&good);
+    page.wait_for("__state.shows.length === 1 && document.querySelector('.verdict.good[role=status]')", BOUND);
+    let says = page.value(SAYS);
+    assert_eq!(says, json!([["zh-CN", "优惠券使用成功"], ["en", "Your coupon is accepted"]]));
+    let painted = page.value("__state.shows[0].painted").as_f64().unwrap();
+    eprintln!("scanned to painted: {:.0} ms", painted - scanned);
+    page.keep_shot("verdict-redeemed");
+    judged_by_axe(&mut page);
+    wait_for_the_repeat_window();
+    assert_eq!(till.show(&good), "used");
+    page.wait_for("document.querySelector('.verdict.bad[role=alert]')", BOUND);
+    let says = page.value(SAYS);
+    assert_eq!(says, json!([["zh-CN", "这张券已经用过了"], ["en", "This coupon has been used already"]]));
+    page.keep_shot("verdict-used");
+    judged_by_axe(&mut page);
+    page.wait_for("__state.verdict === null && !document.querySelector('.verdict')", BOUND);
+
+    drop(page);
+    let another = till.coupon("k1", &["--aud", "hz-wulin-001"]);
+    assert_eq!(till.show(&another), "redeemed", "whether a page is there or not");
+    // The show that nobody can see ends, too: refused, and nothing else comes of it.
+    let shows = |got: &Received| {
+        let of_it = |event: &&Value| event["subject"] == "screen-1";
+        got.of_type("command.ended.v1")
+            .filter(of_it)
+            .map(|event| event["data"]["ended"].to_string())
+            .collect::<Vec<_>>()
+    };
+    wait_until("every show has ended", BOUND, || till.subscriber.look(|got| shows(got).len() >= 3));
+    let mut ended = shows(&till.settled());
+    ended.sort();
+    assert_eq!(ended, ["\"done\"", "\"done\"", "\"refused\""], "one command for each verdict");
 }

@@ -344,6 +344,89 @@ fn what_is_lifted_off_the_shelf_is_on_its_screen_at_once() {
     wait_until("all of it is at the cloud", PATIENCE, || actions(&gallery, "lift-1").len() == 60);
 }
 
+/// What became of members' sessions, in the order of the journal.
+fn sessions(gallery: &Gallery) -> Vec<Value> {
+    let mut found: Vec<(u64, Value)> = gallery.subscriber.look(|got| {
+        let numbered = |event: &Value| {
+            assert_eq!(event["subject"], "shelf-1");
+            (event["seq"].as_u64().unwrap(), event["data"].clone())
+        };
+        got.of_type("station.session.v1").map(numbered).collect()
+    });
+    found.sort_by_key(|(seq, _)| *seq);
+    found.into_iter().map(|(_, data)| data).collect()
+}
+
+/// A member shows their code at a shelf: it greets, names them in what they do without knowing who they are, and is
+/// nobody's again afterwards.
+#[test]
+fn a_member_who_shows_their_code_has_the_shelf_for_themselves_until_they_go() {
+    if !browser::is_there() {
+        return;
+    }
+    let more = "[codes]\nmember = \"^M[0-9]{8,}$\"\n\n[[station]]\nid = \"shelf\"\nflow = \"shelf\"\n\
+                screen = \"shelf-1\"\nscanner = \"scanner-1\"\n\n";
+    let mut gallery = Gallery::open_with(&[("shelf-1", "shelf", "")], more);
+    gallery.put(&demo_content(), 1);
+    gallery.shop.wait_held();
+    let mut page = Browser::open(&gallery.shop.url("/s/shelf-1"), "1280,800");
+    page.wait_for("window.__state && __state.connected && __state.rev === 1", PATIENCE);
+
+    gallery.shop.line.write(b"M00012345\r");
+    page.wait_for("__state.member && document.querySelectorAll('.tile').length >= 6", PATIENCE);
+    let greeting = "[...document.querySelectorAll('.member[role=status] span')].map((one) => one.textContent)";
+    assert_eq!(page.value(greeting), json!(["欢迎回来", "Welcome back"]));
+    page.keep_shot("shelf-member");
+    judged_by_axe(&mut page);
+    let first = page.value("__state.member");
+    page.click("[data-sku=\"SCF-01\"]");
+    let knows = "(document.documentElement.outerHTML + JSON.stringify(__state)).includes('M0001')";
+    assert_eq!(page.value(knows), false, "the page knows nobody's code");
+
+    gallery.shop.line.write(b"M00099999\r");
+    page.wait_for(&format!("__state.member && __state.member !== {first}"), PATIENCE);
+    let second = page.value("__state.member");
+    page.wait_for("document.querySelectorAll('.tile').length >= 6", PATIENCE);
+    page.click(".member button");
+    page.wait_for("__state.member === null && __state.shelf.idle", PATIENCE);
+    assert_eq!(page.value(greeting), json!(["您的会员服务已结束", "Your session is over"]));
+
+    // Content may bring a scene of its own for members, and nobody touches anything for a minute.
+    let personal = json!({ "id": "hello", "on": "member", "show": "autumn", "for_ms": 3000, "prio": 5 });
+    let source = gallery.studio.source(|content| content["triggers"].as_array_mut().unwrap().push(personal));
+    gallery.put(&source, 2);
+    page.wait_for("__state.rev === 2", PATIENCE);
+    gallery.shop.line.write(b"M00055555\r");
+    page.wait_for("__state.player.above && __state.player.above.item === 'autumn'", PATIENCE);
+    page.keep_shot("shelf-member-scene");
+    let third = page.value("__state.member");
+    page.value("(() => { const now = performance.now.bind(performance); performance.now = () => now() + 60001; })()");
+    page.wait_for("__state.member === null && __state.shelf.idle", PATIENCE);
+
+    wait_until("all of it is at the cloud", PATIENCE, || sessions(&gallery).len() >= 6);
+    let found = sessions(&gallery);
+    let told = found.iter().map(|data| {
+        let word = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+        (data["session"].clone(), word("step"), word("member") + &word("how"))
+    });
+    let expected = [
+        (&first, "bound", "M00012345"),
+        (&first, "ended", "other-member"),
+        (&second, "bound", "M00099999"),
+        (&second, "ended", "closed"),
+        (&third, "bound", "M00055555"),
+        (&third, "ended", "idle"),
+    ];
+    let expected = expected.map(|(session, step, word)| (session.clone(), step.to_owned(), word.to_owned()));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert!(found.iter().all(|data| data["step"] != "bound" || data["station"] == "shelf"), "{found:#?}");
+    let clicked = gallery.subscriber.look(|got| {
+        let clicks = got.of_type("screen.action.v1").filter(|event| event["data"]["action"] == "ITEM_CLICK");
+        clicks.map(|event| event["data"]["session"].clone()).collect::<Vec<_>>()
+    });
+    assert_eq!(clicked, [first]);
+}
+
 /// Three days by a clock of their own, against a gateway that is killed and a cloud that is away.
 #[test]
 fn three_days_of_plays_are_counted_alike_everywhere() {

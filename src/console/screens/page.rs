@@ -11,7 +11,7 @@ use crate::wire::screen::{ItemKind, Manifest, limits, slot_at, timetable};
 
 const SHELL: &str = include_str!("shell.html");
 /// The page's own files: a closed list.
-const FILES: [(&str, &str, &str); 14] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("main.js", SCRIPT, include_str!("app/main.js")),
     ("player.js", SCRIPT, include_str!("app/player.js")),
     ("slots.js", SCRIPT, include_str!("app/slots.js")),
@@ -22,6 +22,8 @@ const FILES: [(&str, &str, &str); 14] = [
     ("words.js", SCRIPT, include_str!("app/words.js")),
     ("shelf.js", SCRIPT, include_str!("app/shelf.js")),
     ("hand.js", SCRIPT, include_str!("app/hand.js")),
+    ("member.js", SCRIPT, include_str!("app/member.js")),
+    ("verdict.js", SCRIPT, include_str!("app/verdict.js")),
     ("mirror.js", SCRIPT, include_str!("app/mirror.js")),
     ("glass.js", SCRIPT, include_str!("app/glass.js")),
     ("worker.js", SCRIPT, include_str!("app/worker.js")),

@@ -17,6 +17,7 @@ pub(super) async fn post(
         "heartbeat" => PostKind::Beat,
         "plays" => PostKind::Plays,
         "actions" => PostKind::Actions,
+        "sessions" => PostKind::Sessions,
         "shown" => PostKind::Shown,
         _ => return StatusCode::NOT_FOUND.into_response(),
     };

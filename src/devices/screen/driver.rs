@@ -16,9 +16,9 @@ use crate::observe::DeviceState;
 use crate::transport::{Chair, Facts, PostKind, Posted, Reply, browser};
 use crate::types::{
     Action, ActionKind, Assigned, Chain, CommandId, Condition, DeviceId, Ended, Endpoint, Observation, Outcome, Reason,
-    Tally,
+    Show, Tally,
 };
-use crate::wire::screen::{Beat, read_actions, read_beat, read_plays, read_shown};
+use crate::wire::screen::{Beat, read_actions, read_beat, read_plays, read_sessions, read_shown};
 
 /// How often the page is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -46,6 +46,11 @@ struct Asked<'a> {
     scene: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     for_ms: Option<u32>,
+    /// The session that a member begins by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    /// By the gateway's clock; a page that hears it later shows it no more: whoever it was for has gone.
+    until_ms: i64,
 }
 
 #[derive(Serialize)]
@@ -141,7 +146,10 @@ impl Page<'_> {
             return self.end(command, Ended::Refused(Reason::new("no-page"))).await;
         }
         self.numbers += 1;
-        let asked = Asked { n: self.numbers, scene: show.scene.as_str(), for_ms: show.for_ms };
+        let until_ms = self.port.clock.wall().0.plus(PAINTED_WITHIN).unix_ms();
+        let Show { scene, for_ms, session } = &show;
+        let session = session.map(|session| session.to_string());
+        let asked = Asked { n: self.numbers, scene: scene.as_str(), for_ms: *for_ms, session, until_ms };
         chair.tell("show", &json(&asked));
         let until = (self.port.clock.now() + PAINTED_WITHIN).min(deadline);
         self.asked.insert(self.numbers, (command, until));
@@ -160,6 +168,10 @@ impl Page<'_> {
             PostKind::Actions => read_actions(&body, now).map(|actions| {
                 let fresh = actions.into_iter().filter(|action| self.port.once.first(action.outer_biz_id));
                 fresh.map(|action| Observation::ScreenAction(Box::new(action))).collect()
+            }),
+            PostKind::Sessions => read_sessions(&body, now).map(|ends| {
+                let fresh = ends.into_iter().filter(|end| self.port.once.first(end.session));
+                fresh.map(|end| Observation::Session(Box::new(end))).collect()
             }),
             PostKind::Shown => match read_shown(&body) {
                 Ok(shown) => Ok(self.shown(shown.show, shown.refused)),
@@ -187,7 +199,7 @@ impl Page<'_> {
         for observation in observations {
             self.port.observe(observation).await?;
         }
-        if matches!(kind, PostKind::Plays | PostKind::Actions) {
+        if matches!(kind, PostKind::Plays | PostKind::Actions | PostKind::Sessions) {
             self.port.scope.count(Tally::FramesGood, 1);
             let stop = self.port.stop.clone();
             tokio::select! {

@@ -12,7 +12,10 @@ use crate::device::testing::{configure, mistakes};
 use crate::device::{Once, Port, PortEnds, port};
 use crate::observe::{Board, Conditions, DeviceScope, Metrics};
 use crate::transport::{PostKind, Reply, Seats};
-use crate::types::{Action, Assigned, Body, CommandId, Condition, DeviceId, Draft, Ended, Observation, SceneId, Show};
+use crate::types::{
+    Action, Assigned, Body, CommandId, Condition, DeviceId, Draft, Ended, Observation, SceneId, SessionChange,
+    SessionEnd, Show, StationSession,
+};
 
 const SIGNAGE: &str = include_str!("../../../device-profiles/screen/signage.toml");
 const BOUND: Duration = Duration::from_secs(20);
@@ -129,7 +132,8 @@ async fn a_play_is_let_in_once_and_is_on_disk_before_its_page_hears_so() {
 #[tokio::test]
 async fn a_scene_is_done_when_its_page_has_painted_it() {
     with_screen(Once::default(), async |stage: &mut Stage| {
-        let show = || Action::Show(Show { scene: SceneId::new("product:LIP-204").unwrap(), for_ms: Some(500) });
+        let show =
+            || Action::Show(Show { scene: SceneId::new("product:LIP-204").unwrap(), for_ms: Some(500), session: None });
         let ended = |said| match said {
             Observation::Ended(outcome) => outcome,
             other => panic!("{other:?}"),
@@ -154,6 +158,29 @@ async fn a_scene_is_done_when_its_page_has_painted_it() {
         let command = stage.ask(show()).await;
         let outcome = ended(stage.said().await);
         assert_eq!((outcome.command, outcome.ended.as_str()), (command, "failed"), "nothing was painted in time");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_members_session_goes_to_the_page_by_its_name_and_ends_once() {
+    with_screen(Once::default(), async |stage: &mut Stage| {
+        let session = uuid::Uuid::from_u128(7);
+        let seat = stage.seats.at("device-1").unwrap();
+        let mut page = seat.follow(None);
+        let scene = SceneId::new("member").unwrap();
+        stage.ask(Action::Show(Show { scene, for_ms: None, session: Some(session) })).await;
+        let told: serde_json::Value = serde_json::from_str(&page.next().await.unwrap().data).unwrap();
+        assert_eq!((&told["scene"], &told["session"]), (&json!("member"), &json!(session.to_string())));
+        let (now, _) = stage.clock.wall();
+        assert!(told["until_ms"].as_i64().unwrap() > now.unix_ms(), "until when it may be shown");
+        let end = json!({ "sessions": [{ "session": session.to_string(), "ended": now.unix_ms(), "how": "idle" }] });
+        let (reply, said) = stage.post(PostKind::Sessions, &end).await;
+        let change = SessionChange::Ended { ended: now, how: SessionEnd::Idle };
+        let expected = Observation::Session(Box::new(StationSession { session, change }));
+        assert_eq!((reply, said[0].body.clone()), (Some(Reply::Taken), Body::Observed(expected)));
+        let (reply, said) = stage.post(PostKind::Sessions, &end).await;
+        assert_eq!((reply, said.len()), (Some(Reply::Taken), 0), "the same end again");
     })
     .await;
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::types::{
-    ContentSource, FacingId, Gtin, PlayResult, SceneId, ScreenAction, ScreenOverride, ScreenPlay, Sha256, Show, Sku,
-    Timestamp, Verb, ZoneId,
+    ContentSource, FacingId, Gtin, PlayResult, SceneId, ScreenAction, ScreenOverride, ScreenPlay, SessionChange,
+    SessionEnd, Sha256, Show, Sku, StationId, StationSession, Timestamp, Verb, ZoneId,
 };
 
 /// Keys: play, zone, item, digest, revision, start, length, shown, result, visible, trigger, override.
@@ -121,23 +121,65 @@ impl ActionForm {
     }
 }
 
+/// Keys: session, time, then of its beginning station and member, of its end how.
+#[derive(Serialize, Deserialize)]
+pub(super) struct SessionForm {
+    s: String,
+    t: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    b: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    m: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    h: Option<String>,
+}
+
+impl From<&StationSession> for SessionForm {
+    fn from(said: &StationSession) -> Self {
+        let s = said.session.to_string();
+        match &said.change {
+            SessionChange::Bound { station, member, started } => {
+                Self { s, t: started.unix_ms(), b: Some(station.to_string()), m: Some(member.clone()), h: None }
+            }
+            SessionChange::Ended { ended, how } => {
+                Self { s, t: ended.unix_ms(), b: None, m: None, h: Some(how.as_str().to_owned()) }
+            }
+        }
+    }
+}
+
+impl SessionForm {
+    pub(super) fn read(self) -> Option<StationSession> {
+        let at = Timestamp::from_unix_ms(self.t);
+        let change = match self.h {
+            Some(how) => SessionChange::Ended { ended: at, how: SessionEnd::parse(&how)? },
+            None => SessionChange::Bound { station: StationId::new(&self.b?).ok()?, member: self.m?, started: at },
+        };
+        Some(StationSession { session: Uuid::parse_str(&self.s).ok()?, change })
+    }
+}
+
 /// Arguments of showing.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ShowForm {
     scene: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     for_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
 }
 
 impl From<&Show> for ShowForm {
     fn from(show: &Show) -> Self {
-        Self { scene: show.scene.to_string(), for_ms: show.for_ms }
+        let session = show.session.map(|session| session.to_string());
+        Self { scene: show.scene.to_string(), for_ms: show.for_ms, session }
     }
 }
 
 impl ShowForm {
     pub(super) fn read(self) -> Option<Show> {
-        Some(Show { scene: SceneId::new(&self.scene).ok()?, for_ms: self.for_ms })
+        let session = self.session.map(|session| Uuid::parse_str(&session)).transpose().ok()?;
+        Some(Show { scene: SceneId::new(&self.scene).ok()?, for_ms: self.for_ms, session })
     }
 }
 

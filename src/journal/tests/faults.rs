@@ -104,7 +104,7 @@ async fn a_newer_journal_is_refused_and_left_alone() {
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
     let refused = Journal::open(Settings::new(dir.path()), clock.clone()).unwrap_err();
-    assert!(matches!(refused, JournalError::NewerSchema { found: 99, known: 5, .. }));
+    assert!(matches!(refused, JournalError::NewerSchema { found: 99, known: 6, .. }));
     assert!(refused.to_string().contains("newer version"));
     assert!(matches!(ReadOnly::open(dir.path()), Err(JournalError::NewerSchema { .. })));
     assert_eq!(set_aside_files(dir.path()), 0);

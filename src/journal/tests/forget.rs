@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::types::{
-    ConsentId, Enrolment, FaceMember, ImageSource, Likeness, MemberKey, SampleRuling, SimilarityBand, StationId,
+    ConsentId, Enrolment, FaceMember, ImageSource, Likeness, MemberKey, SampleRuling, SessionChange, SimilarityBand,
+    StationId, StationSession,
 };
 
 const MEMBER: &str = "M00012345";
@@ -26,6 +27,13 @@ fn sample(clock: &Clock, who: &str) -> Draft {
     let ruling =
         SampleRuling { campaign: "spring".into(), member: who.into(), sale: None, slot: Some(Slot(3)), refused: None };
     Draft { body: Body::Noticed(Notice::Sample(Box::new(ruling))), ..code(clock, "") }
+}
+
+fn bound(clock: &Clock, who: &str) -> Draft {
+    let station = StationId::new("shelf-1").unwrap();
+    let change = SessionChange::Bound { station, member: who.into(), started: Timestamp::from_unix_ms(START_MS) };
+    let said = StationSession { session: uuid::Uuid::from_u128(7), change };
+    Draft { body: Body::Observed(Observation::Session(Box::new(said))), ..code(clock, "") }
 }
 
 fn enrol(id: &str) -> Command {
@@ -61,11 +69,12 @@ async fn of_a_member_who_is_forgotten_no_byte_is_left_and_every_other_event_is()
     let told = [seen(&clock, MEMBER), code(&clock, MEMBER), code(&clock, "M00012346"), seen(&clock, "M00012346")];
     journal.append(told.to_vec()).await.unwrap();
     journal.append(vec![sample(&clock, MEMBER), sample(&clock, "M00012346")]).await.unwrap();
+    journal.append(vec![bound(&clock, MEMBER), bound(&clock, "M00012346")]).await.unwrap();
     std::fs::write(dir.path().join("journal.db.corrupt-20260101"), MEMBER).unwrap();
     let before = journal.after(Row(0), 100).await.unwrap();
     assert!(stands(dir.path(), MEMBER.as_bytes()) && stands(dir.path(), SECRET));
 
-    assert_eq!(journal.forget("members", &member(), kept(None)).await.unwrap(), 3);
+    assert_eq!(journal.forget("members", &member(), kept(None)).await.unwrap(), 4);
     assert!(journal.empty_log().await.unwrap());
     assert!(!stands(dir.path(), MEMBER.as_bytes()), "in a file");
     assert!(!stands(dir.path(), b"consent-1") && !stands(dir.path(), SECRET));
@@ -77,7 +86,7 @@ async fn of_a_member_who_is_forgotten_no_byte_is_left_and_every_other_event_is()
     assert_eq!(places(&after), places(&before), "the same numbers and ids, without a gap");
     let changed: Vec<_> =
         before.iter().zip(&after).filter(|(before, after)| before != after).map(|(_, after)| after).collect();
-    assert_eq!(changed.len(), 3);
+    assert_eq!(changed.len(), 4);
     assert!(matches!(&changed[0].draft.body, Body::Observed(Observation::FaceMember(seen)) if seen.member.is_none()));
     assert!(matches!(&changed[1].draft.body, Body::Observed(Observation::Code(code)) if code.value == "*"));
     journal.close().await.unwrap();

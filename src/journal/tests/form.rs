@@ -12,8 +12,8 @@ use crate::types::{
     FaceMember, FaceVisit, FaceWindow, FacingId, FootfallBreakdown, FootfallCell, FootfallWindow, Gtin, HealthChange,
     ImageSource, IssuerId, IssuerKey, KeyId, LaneStatus, Likeness, MachineStatus, MemberKey, Minor, Observation, Order,
     PartState, Payment, PaymentAnswer, PlayResult, Redemption, Resolution, Said, SaleId, SaleStep, SceneId,
-    ScreenAction, ScreenOverride, ScreenPlay, Selection, Sha256, Show, SimilarityBand, Sku, Slot, Stamp, StationId,
-    Step, Stock, StockSource, Symbology, Tenths, Verb, Verdict, ZoneId,
+    ScreenAction, ScreenOverride, ScreenPlay, Selection, SessionChange, SessionEnd, Sha256, Show, SimilarityBand, Sku,
+    Slot, Stamp, StationId, StationSession, Step, Stock, StockSource, Symbology, Tenths, Verb, Verdict, ZoneId,
 };
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -325,13 +325,27 @@ fn done_at_a_screen() -> impl Strategy<Value = Observation> {
     })
 }
 
+fn sessions() -> impl Strategy<Value = Observation> {
+    let ended = proptest::sample::select(SessionEnd::ALL.to_vec());
+    let parts = (uuid(), any::<i64>(), "[a-z0-9-]{1,32}", ".{1,64}", maybe(ended));
+    parts.prop_map(|(session, at, station, member, ended)| {
+        let at = Timestamp::from_unix_ms(at);
+        let change = match ended {
+            Some(how) => SessionChange::Ended { ended: at, how },
+            None => SessionChange::Bound { station: StationId::new(&station).unwrap(), member, started: at },
+        };
+        Observation::Session(Box::new(StationSession { session, change }))
+    })
+}
+
 fn asked_of_screens() -> impl Strategy<Value = Action> {
     let put = (any::<String>(), any::<[u8; 32]>())
         .prop_map(|(url, sha256)| Action::ContentPut(ContentSource { url, sha256: Sha256(sha256) }));
     let said = (any::<String>(), any::<Option<i64>>(), any::<String>()).prop_map(|(text, until, by)| {
         Action::ScreenOverride(ScreenOverride { text, until: until.map(Timestamp::from_unix_ms), by })
     });
-    let show = (scene(), any::<Option<u32>>()).prop_map(|(scene, for_ms)| Action::Show(Show { scene, for_ms }));
+    let show = (scene(), any::<Option<u32>>(), maybe(uuid()))
+        .prop_map(|(scene, for_ms, session)| Action::Show(Show { scene, for_ms, session }));
     prop_oneof![show, put, said]
 }
 
@@ -404,6 +418,7 @@ fn body() -> impl Strategy<Value = Body> {
         faces().prop_map(Body::Observed),
         played().prop_map(Body::Observed),
         done_at_a_screen().prop_map(Body::Observed),
+        sessions().prop_map(Body::Observed),
         outcome.prop_map(|outcome| Body::Observed(Observation::Ended(outcome))),
         notice().prop_map(Body::Noticed),
         coupon(),

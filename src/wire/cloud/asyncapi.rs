@@ -29,7 +29,7 @@ macro_rules! golden {
 }
 
 /// The golden events, in the order of the contract's table.
-const EVENTS: [(&str, &str); 27] = golden![
+const EVENTS: [(&str, &str); 29] = golden![
     "command.ended.v1.json",
     "command.ended.v1.done.json",
     "vend.sale.v1.json",
@@ -51,6 +51,8 @@ const EVENTS: [(&str, &str); 27] = golden![
     "screen.play.v1.trigger.json",
     "screen.action.v1.json",
     "screen.action.v1.lift.json",
+    "station.session.v1.json",
+    "station.session.v1.ended.json",
     "device.health.v1.json",
     "config.applied.v1.json",
     "journal.opened.v1.json",

@@ -162,6 +162,7 @@ fn observation(observation: &Observation) -> (&'static str, Data<'_>) {
         Observation::FaceMember(seen) => ("face.member.v1", Data::FaceMember(seen.into())),
         Observation::ScreenPlay(play) => ("screen.play.v1", Data::ScreenPlay(Box::new((&**play).into()))),
         Observation::ScreenAction(action) => ("screen.action.v1", Data::ScreenAction(Box::new((&**action).into()))),
+        Observation::Session(said) => ("station.session.v1", Data::StationSession((&**said).into())),
         Observation::Cash(cash) => ("vend.cash.v1", Data::VendCash(cash.into())),
     }
 }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::coupon::{CouponRedeemedV1, CouponRefusedV1};
 use super::face::{FaceMemberV1, FaceVisitV1, FaceWindowV1};
 use super::footfall::FootfallWindowV1;
-use super::screen::{ScreenActionV1, ScreenPlayV1};
+use super::screen::{ScreenActionV1, ScreenPlayV1, StationSessionV1};
 use super::vending::{
     self, SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
 };
@@ -111,6 +111,7 @@ pub(super) enum Data<'a> {
     FaceMember(FaceMemberV1<'a>),
     ScreenPlay(Box<ScreenPlayV1<'a>>),
     ScreenAction(Box<ScreenActionV1<'a>>),
+    StationSession(StationSessionV1<'a>),
     DeviceHealth(DeviceHealthV1<'a>),
     JournalOpened(JournalOpenedV1),
     JournalDropped(JournalDroppedV1),

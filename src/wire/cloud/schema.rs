@@ -12,7 +12,7 @@ use super::payload::{
     CommandEndedV1, ConfigAppliedV1, DeviceHealthV1, DiagnosticsChunkV1, EventV1, JournalDroppedV1, JournalOpenedV1,
     ScanCodeV1,
 };
-use super::screen::{ScreenActionV1, ScreenPlayV1};
+use super::screen::{ScreenActionV1, ScreenPlayV1, StationSessionV1};
 use super::vending::{
     SampleDispensedV1, SampleRefusedV1, VendCashV1, VendMachineV1, VendSaleV1, VendSelectionV1, VendStockV1,
 };
@@ -33,7 +33,7 @@ pub fn commands_schema() -> Schema {
 }
 
 /// Every event type with its class and what it demands of `type` and `data`.
-pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 22] {
+pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, Value); 23] {
     [
         one::<ScanCodeV1<'_>>(generator, "scan.code.v1", Class::Record),
         one::<CommandEndedV1<'_>>(generator, "command.ended.v1", Class::Money),
@@ -52,6 +52,7 @@ pub(super) fn typed(generator: &mut SchemaGenerator) -> [(&'static str, Class, V
         one::<FaceMemberV1<'_>>(generator, "face.member.v1", Class::Record),
         one::<ScreenPlayV1<'_>>(generator, "screen.play.v1", Class::Record),
         one::<ScreenActionV1<'_>>(generator, "screen.action.v1", Class::Record),
+        one::<StationSessionV1<'_>>(generator, "station.session.v1", Class::Record),
         one::<DeviceHealthV1<'_>>(generator, "device.health.v1", Class::Record),
         one::<JournalOpenedV1>(generator, "journal.opened.v1", Class::Record),
         one::<JournalDroppedV1>(generator, "journal.dropped.v1", Class::Record),
@@ -78,7 +79,7 @@ mod tests {
         let schema = events_schema().to_value();
         let types: Vec<_> =
             schema["oneOf"].as_array().unwrap().iter().map(|one| one["properties"]["type"]["const"].clone()).collect();
-        assert_eq!(types.len(), 22);
+        assert_eq!(types.len(), 23);
         assert!(types.contains(&"journal.dropped.v1".into()));
         let required = schema["required"].as_array().unwrap();
         assert!(required.contains(&"seq".into()) && !required.contains(&"cause".into()));

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::payload::{shown, shown_option};
 use crate::types::{
-    ContentSource, PlayResult, SceneId, ScreenAction, ScreenOverride, ScreenPlay, Sha256, Show, Timestamp, Verb,
+    ContentSource, PlayResult, SceneId, ScreenAction, ScreenOverride, ScreenPlay, SessionChange, SessionEnd, Sha256,
+    Show, StationSession, Timestamp, Verb,
 };
 
 /// Longest address of a manifest, in bytes.
@@ -74,7 +75,8 @@ impl<'a> From<&'a ScreenPlay> for ScreenPlayV1<'a> {
     }
 }
 
-/// `screen.action.v1`: somebody did something at a screen or a shelf. Nobody is named.
+/// `screen.action.v1`: somebody did something at a screen or a shelf. Nobody is named; `station.session.v1` names whose
+/// session it is, if it is a member's.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ScreenActionV1<'a> {
     /// What, in the platform's vocabulary.
@@ -104,7 +106,7 @@ pub(super) struct ScreenActionV1<'a> {
     /// Of a shelf's sensor: taken off or put back.
     #[serde(skip_serializing_if = "Option::is_none")]
     lifted: Option<bool>,
-    /// The session at the screen: a new one for every shopper, bound to nobody.
+    /// The session at the screen: a new one for every shopper, bound to nobody but a member who has shown their code.
     #[serde(serialize_with = "shown_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "uuid"))]
     session: Option<Uuid>,
@@ -126,11 +128,65 @@ impl<'a> From<&'a ScreenAction> for ScreenActionV1<'a> {
     }
 }
 
+/// `station.session.v1`: a member has shown their code at a screen's station, or their session there is over. `subject`
+/// is the screen.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct StationSessionV1<'a> {
+    /// The session, as the actions at the screen name it.
+    #[serde(serialize_with = "shown")]
+    #[schemars(with = "String", extend("format" = "uuid"))]
+    session: Uuid,
+    /// What has become of it.
+    #[schemars(extend("enum" = ["bound", "ended"]))]
+    step: &'static str,
+    /// Of a bound one: where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    station: Option<&'a str>,
+    /// Of a bound one: the member's code, as it was scanned; `*` when the member was forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member: Option<&'a str>,
+    /// Of a bound one: when.
+    #[serde(serialize_with = "shown_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    started: Option<Timestamp>,
+    /// Of one that is over: when.
+    #[serde(serialize_with = "shown_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    ended: Option<Timestamp>,
+    /// Of one that is over: how. The first end of a session counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = SessionEnd::ALL.map(SessionEnd::as_str)))]
+    how: Option<&'static str>,
+}
+
+impl<'a> From<&'a StationSession> for StationSessionV1<'a> {
+    fn from(said: &'a StationSession) -> Self {
+        let none = Self {
+            session: said.session,
+            step: "",
+            station: None,
+            member: None,
+            started: None,
+            ended: None,
+            how: None,
+        };
+        match &said.change {
+            SessionChange::Bound { station, member, started } => {
+                let (station, member) = (Some(station.as_str()), Some(member.as_str()));
+                Self { step: "bound", station, member, started: Some(*started), ..none }
+            }
+            SessionChange::Ended { ended, how } => {
+                Self { step: "ended", ended: Some(*ended), how: Some(how.as_str()), ..none }
+            }
+        }
+    }
+}
+
 /// Arguments of `show`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShowArgs {
-    /// An item of the content, `product:SKU`, `facing:PLACE`, or `home`.
+    /// An item of the content, `product:SKU`, `facing:PLACE`, `verdict:WORD`, or `home`.
     #[schemars(extend("pattern" = "^[A-Za-z0-9._:-]{1,64}$"))]
     scene: String,
     /// How long, in milliseconds; without it as the content says.
@@ -150,7 +206,7 @@ impl ShowArgs {
         let scene = SceneId::new(&self.scene).map_err(|error| wrong(format!("scene {error}")))?;
         match self.for_ms {
             Some(for_ms) if !(1..=SHOW_MS).contains(&for_ms) => Err(wrong(format!("for_ms is not 1 to {SHOW_MS}"))),
-            for_ms => Ok(Show { scene, for_ms }),
+            for_ms => Ok(Show { scene, for_ms, session: None }),
         }
     }
 }

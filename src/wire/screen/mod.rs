@@ -31,7 +31,7 @@ pub use manifest::{
     Transition, Trigger, When, Words, Zone,
 };
 pub use mirror::{Measured, Note, Shot, SkinV1, Wish, Worn};
-pub use page::{Beat, Misread, Shown, read_actions, read_beat, read_plays, read_shown};
+pub use page::{Beat, Misread, Shown, read_actions, read_beat, read_plays, read_sessions, read_shown};
 pub use program::{Override, Place, program};
 pub use schedule::{Segment, Slot, slot_at, slots, timetable};
 pub use signed::{Signed, SignedError, seal};

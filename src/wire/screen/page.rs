@@ -5,7 +5,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::limits;
-use crate::types::{FacingId, Gtin, PlayResult, SceneId, ScreenAction, ScreenPlay, Sku, Timestamp, Verb, ZoneId};
+use crate::types::{
+    FacingId, Gtin, PlayResult, SceneId, ScreenAction, ScreenPlay, SessionChange, SessionEnd, Sku, StationSession,
+    Timestamp, Verb, ZoneId,
+};
 
 /// Why a message of a page was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -250,5 +253,46 @@ impl RawAction {
             lifted: None,
             session: self.session.as_deref().map(id).transpose()?,
         })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sessions {
+    sessions: Vec<RawEnd>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEnd {
+    session: String,
+    ended: i64,
+    how: String,
+}
+
+/// Reads ends of members' sessions; `now` is the gateway's time. That another member came is for the gateway to say.
+///
+/// # Errors
+///
+/// When one of them cannot be: then none counts.
+pub fn read_sessions(body: &[u8], now: Timestamp) -> Result<Vec<StationSession>, Misread> {
+    let Sessions { sessions } = bounded(body, limits::POST_BYTES)?;
+    if sessions.len() > limits::POST_ENTRIES {
+        return Err(wrong(format!("{} sessions, at most {}", sessions.len(), limits::POST_ENTRIES)));
+    }
+    let numbered = sessions.into_iter().enumerate();
+    numbered.map(|(at, one)| one.read(now).map_err(|Misread(why)| wrong(format!("session {at}: {why}")))).collect()
+}
+
+impl RawEnd {
+    fn read(self, now: Timestamp) -> Result<StationSession, Misread> {
+        let session = Uuid::parse_str(&self.session).map_err(|error| wrong(format!("session {error}")))?;
+        if self.ended < 0 || self.ended > now.plus(limits::AHEAD_OF_NOW).unix_ms() {
+            return Err(wrong("ended lies in the future, or before 1970"));
+        }
+        let how = SessionEnd::parse(&self.how).filter(|how| *how != SessionEnd::OtherMember);
+        let how = how.ok_or_else(|| wrong("how is idle or closed"))?;
+        let change = SessionChange::Ended { ended: Timestamp::from_unix_ms(self.ended), how };
+        Ok(StationSession { session, change })
     }
 }

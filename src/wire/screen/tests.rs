@@ -9,7 +9,7 @@ use ring::signature::Ed25519KeyPair;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::types::{KeyId, PlayResult, Timestamp, Verb};
+use crate::types::{KeyId, PlayResult, SessionChange, SessionEnd, Timestamp, Verb};
 
 /// SHA-256 of "abc" (FIPS 180-2, appendix B.1).
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -192,6 +192,7 @@ proptest! {
         let now = Timestamp::from_unix_ms(0);
         for body in [&body[..], text.as_bytes()] {
             let _ = (read_beat(body), read_plays(body, now), read_actions(body, now), read_shown(body));
+            let _ = read_sessions(body, now);
             let _ = (Signed::read(body), Manifest::read(body));
         }
     }
@@ -294,6 +295,19 @@ fn an_action_is_one_of_the_platforms_words() {
     assert_eq!(read("ITEM_CLICK", "LIP-204").unwrap()[0].verb, Verb::ItemClick);
     assert!(read("item_click", "LIP-204").unwrap_err().to_string().contains("action 0: there is no action"));
     assert!(read("ITEM_CLICK", "lip stick").is_err());
+}
+
+#[test]
+fn a_page_says_how_a_session_ended_and_not_that_another_member_came() {
+    let read = |how: &str, ended: i64| {
+        let one = json!({ "session": "019aa95e-0c80-7000-8000-00000000c001", "ended": ended, "how": how });
+        read_sessions(&serde_json::to_vec(&json!({ "sessions": [one] })).unwrap(), Timestamp::from_unix_ms(9))
+    };
+    let (ended, how) = (Timestamp::from_unix_ms(5), SessionEnd::Idle);
+    assert_eq!(read("idle", 5).unwrap()[0].change, SessionChange::Ended { ended, how });
+    assert!(read("closed", 5).is_ok());
+    assert!(read("other-member", 5).unwrap_err().to_string().contains("session 0: how is idle or closed"));
+    assert!(read("idle", 40_000_000_000).is_err() && read("idle", -1).is_err());
 }
 
 #[test]

@@ -21,7 +21,7 @@ export class Link {
             // One that the browser has given up is opened anew.
             if (source.readyState === EventSource.CLOSED) setTimeout(() => this.open(), 2000);
         };
-        for (const name of ['program', 'show', 'override', 'command', 'scanned', 'session', 'ping']) {
+        for (const name of ['program', 'show', 'override', 'command', 'scanned', 'ping']) {
             source.addEventListener(name, (event) => {
                 const at = performance.now();
                 const data = JSON.parse(event.data);

@@ -2,11 +2,13 @@
 
 import { Link } from './link.js';
 import { Outbox } from './outbox.js';
+import { Member } from './member.js';
 import { Player } from './player.js';
 import { sceneOf } from './slots.js';
 import { isInjected, now, uuid } from './time.js';
 import { Mirror } from './mirror.js';
 import { Shelf } from './shelf.js';
+import { Verdict } from './verdict.js';
 
 const BEAT_MS = 5000;
 // Stock that is older than this is asked for again when somebody looks at a product.
@@ -35,10 +37,17 @@ const link = new Link(base, {
     },
     command: ({ do: what }) => command(what),
     scanned: (hand) => (shelf || mirror) && (shelf || mirror).scanned(hand),
-    session: (session) => shelf && shelf.bound(session),
 });
 
 const outbox = new Outbox(screen, async (kind, entries) => (await link.post(kind, { [kind]: entries })).status);
+const verdict = new Verdict();
+const member = new Member({
+    before: () => mirror && mirror.session,
+    over: (end) => {
+        outbox.put('sessions', end);
+        if (shelf && !shelf.isIdle) shelf.rest();
+    },
+});
 const player = new Player(document.getElementById('stage'), (play) => outbox.put('plays', play));
 // What the gateway had painted before the scripts came makes way for the first item.
 player.onChange = (stage) => {
@@ -72,9 +81,15 @@ function take(fresh) {
 }
 
 /** Something is asked to be shown: the answer goes out when it is painted. */
-function show({ n, scene, for_ms: forMs }, at) {
+function show({ n, scene, for_ms: forMs, session, until_ms: untilMs }, at) {
+    // A page that was away hears it late: whoever it was for has gone, and the gateway has given it up.
+    if (untilMs < Date.now() - link.skew()) return;
     const answer = (refused) => link.post('shown', refused ? { show: n, refused } : { show: n }).catch(() => {});
-    const found = sceneOf(program, scene);
+    const found = sceneOf(program, scene) || (session && { home: true });
+    if (session) {
+        member.bind(session);
+        if (shelf) shelf.bound(session);
+    }
     if (!found) return answer('unknown-scene');
     const painted = () => {
         latencies.push(performance.now() - at);
@@ -82,6 +97,10 @@ function show({ n, scene, for_ms: forMs }, at) {
         if (shows.length > 200) shows.splice(0, 100);
         answer();
     };
+    if (found.verdict) {
+        verdict.tell(found.verdict, forMs);
+        return requestAnimationFrame(() => requestAnimationFrame(painted));
+    }
     if (shelf && (found.home || found.sku || (program.items[found.item] || {}).kind === 'product')) {
         shelf.open(
             found.sku || (program.items[found.item] || {}).sku || null,
@@ -93,7 +112,7 @@ function show({ n, scene, for_ms: forMs }, at) {
         player.show = null;
         return requestAnimationFrame(painted);
     }
-    return player.interrupt({ ...found, for_ms: forMs || found.for_ms }, n, painted) || answer('busy');
+    return player.interrupt({ ...found, for_ms: forMs || found.for_ms }, n, painted) || (session ? painted() : answer('busy'));
 }
 
 function command(what) {
@@ -151,6 +170,12 @@ const state = {
     get shelf() {
         return shelf && shelf.state();
     },
+    get member() {
+        return member.id;
+    },
+    get verdict() {
+        return verdict.name;
+    },
     get mirror() {
         return mirror && mirror.state();
     },
@@ -166,9 +191,16 @@ function frame() {
     requestAnimationFrame(frame);
 }
 
+/** What is done in a member's session is the member's. */
+function act(action) {
+    const session = member.id || action.session;
+    return outbox.put('actions', { ...action, session, op_time: Math.round(now()), outer_biz_id: uuid() });
+}
+
 if (document.body.dataset.kind === 'shelf') {
     shelf = new Shelf(document.getElementById('shelf'), {
-        act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
+        act,
+        rested: () => member.end('idle'),
         post: (what, body) => link.post(what, body),
         refresh: () => {
             if (performance.now() - refreshed > FRESH_MS) refresh();
@@ -178,11 +210,13 @@ if (document.body.dataset.kind === 'shelf') {
 if (document.body.dataset.kind === 'mirror') {
     mirror = new Mirror(document.getElementById('mirror'), {
         base,
-        act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
+        act,
         post: (what, body) => link.post(what, body),
     });
 }
-player.isCovered = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
+const isUsed = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
+player.isBehind = () => verdict.isOn;
+player.isCovered = () => verdict.isOn || isUsed();
 take(program);
 frame();
 link.open();
@@ -191,7 +225,10 @@ setInterval(beat, BEAT_MS);
 setInterval(() => outbox.flush(), BEAT_MS);
 // The program looks two days ahead; it is asked for again long before that.
 setInterval(refresh, 600000);
-addEventListener('pagehide', () => player.leave());
+addEventListener('pagehide', () => {
+    member.end('closed');
+    player.leave();
+});
 if ('serviceWorker' in navigator) {
     navigator.serviceWorker.register(`/s/${screen}/app/worker.js`, { scope: `/s/${screen}` }).catch(() => {});
 }

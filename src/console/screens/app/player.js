@@ -119,8 +119,11 @@ export class Player {
             stages: [],
         });
         this.above = new Stage(this, { id: 'above' }, element('div', 'above'));
+        // Above a shelf or a mirror in use, too, and not only above the playlists.
+        document.body.append(this.above.root);
         this.onChange = () => {};
         this.isCovered = () => false;
+        this.isBehind = () => false;
     }
 
     /** A new program. A zone that stays where it is goes on with what it shows, if that is still there. */
@@ -143,7 +146,6 @@ export class Player {
                 this.root.append(root);
                 return new Stage(this, zone, root);
             });
-            this.root.append(this.above.root);
         } else {
             this.stages.forEach((stage, at) => {
                 stage.zone = program.zones[at];
@@ -235,7 +237,8 @@ export class Player {
             }
         }
         if (this.above.current) {
-            this.above.current.seen.painted(this.above.current.video);
+            const isSeen = this.above.current.overridden || !this.isBehind();
+            if (isSeen) this.above.current.seen.painted(this.above.current.video);
             if (urgent && urgent.painted && !urgent.isTold) {
                 urgent.isTold = true;
                 // The picture with it is painted after this one has been drawn.

@@ -10,13 +10,17 @@ const HOME_MS = 30000;
 const IDLE_MS = 60000;
 
 export class Shelf {
-    /** `act(action)` reports what a shopper did, `post(what, body)` asks the gateway, `refresh()` asks for stock. */
-    constructor(root, { act, post, refresh }) {
+    /**
+     * `act(action)` reports what a shopper did, `post(what, body)` asks the gateway, `refresh()` asks for stock, and
+     * `rested()` is told that nobody is here any more.
+     */
+    constructor(root, { act, post, refresh, rested }) {
         Object.assign(this, {
             root,
             act,
             post,
             refresh,
+            rested,
             sku: null,
             how: null,
             session: null,
@@ -56,20 +60,31 @@ export class Shelf {
         }
     }
 
-    rest() {
-        Object.assign(this, { isIdle: true, session: null, sku: null });
+    /** Nothing of whoever was here is left. */
+    clear() {
+        Object.assign(this, { session: null, isMember: false, sku: null });
         this.hand.close();
         this.favours.clear();
         this.say('');
         setLang(this.language);
+    }
+
+    rest() {
+        this.isIdle = true;
+        this.clear();
         this.hint.textContent = word('touch');
         document.body.classList.add('idle');
         this.draw();
+        this.rested();
     }
 
-    /** A session that the gateway knows of. */
-    bound({ session }) {
-        this.session = session;
+    /** A member's session. Who was here without a name may have it now; of another member nothing is left. */
+    bound(session) {
+        if (this.isMember && session !== this.session) {
+            this.clear();
+            this.draw();
+        }
+        Object.assign(this, { session, isMember: true });
         this.touched();
     }
 

@@ -24,9 +24,10 @@ export function slotAt(program, zone, at) {
     return null;
 }
 
-/** The item that a scene means, if there is one: `{item}`, `{sku}` or `{home: true}`. */
+/** What a scene means, if it means anything: `{item}`, `{sku}`, `{home: true}` or `{verdict}`. */
 export function sceneOf(program, scene) {
     if (scene === 'home') return { home: true };
+    if (scene.startsWith('verdict:')) return { verdict: scene.slice('verdict:'.length) };
     const trigger = program.triggers.filter((one) => one.on === scene).sort((a, b) => b.prio - a.prio)[0];
     if (trigger) return { item: trigger.show, trigger: trigger.id, for_ms: trigger.for_ms, prio: trigger.prio };
     if (program.items[scene]) return { item: scene };

@@ -20,6 +20,9 @@ const WORDS = {
         touch: '轻触屏幕，了解商品',
         away: '暂时无法连接',
         close: '关闭',
+        welcome: '欢迎回来',
+        leave: '结束',
+        left: '您的会员服务已结束',
         identify: '屏幕',
         mirror: '试妆镜',
         shades: '色号',
@@ -104,8 +107,49 @@ const WORDS = {
         touch: 'Touch the screen to look around',
         away: 'Not connected just now',
         close: 'Close',
+        welcome: 'Welcome back',
+        leave: 'End',
+        left: 'Your session is over',
         identify: 'Screen',
     },
+};
+
+// What became of a coupon, a purchase or a sample: how it is meant, and its words. `word:reason` without words of its own
+// has those of `word`; what nobody here knows sends the shopper to somebody who does.
+const VERDICTS = {
+    'coupon-redeemed': ['good', '优惠券使用成功', 'Your coupon is accepted'],
+    'pickup-redeemed': ['good', '取货码有效，请稍候取货', 'Pick-up code accepted: your order is coming'],
+    'coupon-refused:used': ['bad', '这张券已经用过了', 'This coupon has been used already'],
+    'coupon-refused:expired': ['bad', '这张券已过期', 'This coupon has expired'],
+    'coupon-refused:not-yet': ['bad', '这张券还没到使用时间', 'This coupon is not valid yet'],
+    'coupon-refused:wrong-audience': ['bad', '这张券不能在本店使用', 'This coupon is for another shop'],
+    'coupon-refused:malformed': ['bad', '无法识别这张券', 'This is no coupon of ours'],
+    'coupon-refused:forged': ['bad', '这张券无效', 'This coupon is not valid'],
+    'coupon-refused:unknown-key': ['ask', '这里还不能用这张券，请咨询店员', 'Not accepted here: please ask our staff'],
+    'coupon-refused:clock-unsynced': ['ask', '暂时不能核销，请咨询店员', 'Not possible just now: please ask our staff'],
+    'sale-pay': ['wait', '请出示付款码', 'Please show your payment code'],
+    'sale-asking': ['wait', '正在确认付款，请稍候', 'Checking your payment: one moment please'],
+    'sale-coming': ['wait', '请稍候，正在出货', 'Thank you: your product is coming'],
+    'sale-dispensed': ['good', '请取走您的商品', 'Please take your product'],
+    'sale-refused': ['bad', '没有成交，未扣款', 'Not sold: you have paid nothing'],
+    'sale-refused:sold-out': ['bad', '已售罄，未扣款', 'Sold out: you have paid nothing'],
+    'sale-refused:nothing-selected': ['bad', '请先选择商品', 'Please choose a product first'],
+    'sale-refused:busy': ['wait', '上一笔还没完成，请稍候', 'Another purchase is not finished yet'],
+    'sale-refused:no-payment': ['bad', '没有收到付款，交易已取消', 'No payment came: nothing was sold'],
+    'sale-refused:cloud-away': ['bad', '暂时不能付款，未扣款', 'Paying is not possible now: you have paid nothing'],
+    'sale-refunding': ['bad', '没有成交，已付款项会退回', 'It did not work: what you paid goes back to you'],
+    'sale-failed': ['ask', '没有出货，请咨询店员', 'Nothing came out: please ask our staff'],
+    'sale-indeterminate': ['ask', '请稍候，请咨询店员', 'Something went wrong: please ask our staff'],
+    'sample-coming': ['wait', '请稍候，小样马上就来', 'One moment: your sample is coming'],
+    'sample-given': ['good', '请取走您的小样', 'Please take your sample'],
+    'sample-refused': ['ask', '没有派出小样，请咨询店员', 'No sample came out: please ask our staff'],
+    'sample-refused:already-given': ['bad', '您已经领取过了', 'You have had your sample already'],
+    'sample-refused:quota-used': ['bad', '小样已派完', 'All samples have been given away'],
+    'sample-refused:sold-out': ['bad', '小样已派完', 'All samples have been given away'],
+    'sample-refused:not-yet': ['bad', '活动还没开始', 'It has not begun yet'],
+    'sample-refused:campaign-over': ['bad', '活动已结束', 'It is over'],
+    'sample-refused:clock-unsynced': ['ask', '暂时不能领取，请咨询店员', 'Not possible just now: please ask our staff'],
+    'ask': ['ask', '请咨询店员', 'Please ask our staff'],
 };
 
 let language =
@@ -123,3 +167,21 @@ export const word = (key, n) => WORDS[language][key].replace('{n}', n);
 
 /** Of a text of the content. */
 export const said = (words) => (words ? words[language] || words['zh-CN'] || words.en || '' : '');
+
+/** Both languages, first the one that is spoken here. */
+function ordered(zh, en) {
+    const words = [
+        { lang: 'zh-CN', text: zh },
+        { lang: 'en', text: en },
+    ];
+    return language === 'en' ? words.reverse() : words;
+}
+
+/** A word of the page's own in both languages. */
+export const both = (key) => ordered(WORDS['zh-CN'][key], WORDS.en[key]);
+
+/** What is said of a verdict: how it is meant, and its words. */
+export function verdict(name) {
+    const [tone, zh, en] = VERDICTS[name] || VERDICTS[name.split(':')[0]] || VERDICTS.ask;
+    return { tone, words: ordered(zh, en) };
+}

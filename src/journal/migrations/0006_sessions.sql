@@ -1,0 +1,2 @@
+-- No table changes. From here on events may hold members' sessions at screens: a program that does not know them must not
+-- take the file for a damaged one.
