@@ -299,7 +299,7 @@ fn receive(socket: &mut TcpStream) -> std::io::Result<String> {
 }
 
 /// RFC 4648, section 4.
-fn base64(text: &str) -> Vec<u8> {
+pub(crate) fn base64(text: &str) -> Vec<u8> {
     let sextet = |byte: u8| match byte {
         b'A'..=b'Z' => u32::from(byte - b'A'),
         b'a'..=b'z' => u32::from(byte - b'a') + 26,

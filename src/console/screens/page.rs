@@ -11,7 +11,7 @@ use crate::wire::screen::{ItemKind, Manifest, limits, slot_at, timetable};
 
 const SHELL: &str = include_str!("shell.html");
 /// The page's own files: a closed list.
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("main.js", SCRIPT, include_str!("app/main.js")),
     ("player.js", SCRIPT, include_str!("app/player.js")),
     ("slots.js", SCRIPT, include_str!("app/slots.js")),
@@ -21,6 +21,7 @@ const FILES: [(&str, &str, &str); 13] = [
     ("link.js", SCRIPT, include_str!("app/link.js")),
     ("words.js", SCRIPT, include_str!("app/words.js")),
     ("shelf.js", SCRIPT, include_str!("app/shelf.js")),
+    ("marks.js", SCRIPT, include_str!("app/marks.js")),
     ("mirror.js", SCRIPT, include_str!("app/mirror.js")),
     ("glass.js", SCRIPT, include_str!("app/glass.js")),
     ("worker.js", SCRIPT, include_str!("app/worker.js")),

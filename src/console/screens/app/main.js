@@ -4,8 +4,9 @@ import { Link } from './link.js';
 import { Outbox } from './outbox.js';
 import { Player } from './player.js';
 import { sceneOf } from './slots.js';
-import { isInjected, now, uuid } from './time.js';
+import { clockState, isInjected, now, uuid } from './time.js';
 import { Mirror } from './mirror.js';
+import { Marks } from './marks.js';
 import { Shelf } from './shelf.js';
 
 const BEAT_MS = 5000;
@@ -43,8 +44,11 @@ const player = new Player(document.getElementById('stage'), (play) => outbox.put
 // What the gateway had painted before the scripts came makes way for the first item.
 player.onChange = (stage) => {
     document.querySelectorAll('.first').forEach((first) => first.remove());
-    const { item, from } = stage.current;
-    const change = { zone: stage.zone.id, item, from, at: Date.now() };
+    const { item, from, to } = stage.current;
+    const before = changes.findLast((one) => one.zone === stage.zone.id);
+    // What the page came into the middle of was no turn.
+    const turn = Boolean(before) && before.to === from;
+    const change = { zone: stage.zone.id, item, from, to, turn, at: Date.now() };
     requestAnimationFrame(() => {
         change.painted = Date.now();
     });
@@ -74,6 +78,10 @@ function take(fresh) {
 /** Something is asked to be shown: the answer goes out when it is painted. */
 function show({ n, scene, for_ms: forMs }, at) {
     const answer = (refused) => link.post('shown', refused ? { show: n, refused } : { show: n }).catch(() => {});
+    if (marks.knows(scene)) {
+        marks.show(scene, forMs, program);
+        return requestAnimationFrame(() => requestAnimationFrame(() => answer()));
+    }
     const found = sceneOf(program, scene);
     if (!found) return answer('unknown-scene');
     const painted = () => {
@@ -90,6 +98,7 @@ function show({ n, scene, for_ms: forMs }, at) {
         return requestAnimationFrame(() => requestAnimationFrame(painted));
     }
     if (found.home) {
+        marks.end();
         player.show = null;
         return requestAnimationFrame(painted);
     }
@@ -98,10 +107,6 @@ function show({ n, scene, for_ms: forMs }, at) {
 
 function command(what) {
     if (what === 'reload') location.reload();
-    if (what === 'identify') {
-        document.body.classList.add('identified');
-        setTimeout(() => document.body.classList.remove('identified'), 8000);
-    }
 }
 
 function beat() {
@@ -142,6 +147,12 @@ const state = {
     get connected() {
         return link.isOpen;
     },
+    get clock() {
+        return clockState();
+    },
+    get marks() {
+        return marks.shown;
+    },
     get plays() {
         return outbox.counts;
     },
@@ -181,7 +192,9 @@ if (document.body.dataset.kind === 'mirror') {
         act: (action) => outbox.put('actions', { ...action, op_time: Math.round(now()), outer_biz_id: uuid() }),
     });
 }
-player.isCovered = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
+const marks = new Marks(screen);
+player.isCovered = () =>
+    marks.shown !== null || (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
 take(program);
 frame();
 link.open();
