@@ -46,7 +46,7 @@ deny: deny-tool ## licences, banned crates, sources
 	cargo deny check licenses bans sources
 
 full: test-needs lint deny features ## what takes long: each feature, more seeds, longer fuzzing, the lab, cross builds
-	NEXTEST_PROFILE=full SMARTSTORE_FULL=1 SMARTSTORE_CODES=10000 SMARTSTORE_CUT_WIRE=20000 PROPTEST_CASES=4096 $(MAKE) test
+	NEXTEST_PROFILE=full SMARTSTORE_FULL=1 SMARTSTORE_SYNC_MINUTES=10 SMARTSTORE_CODES=10000 SMARTSTORE_CUT_WIRE=20000 PROPTEST_CASES=4096 $(MAKE) test
 	$(MAKE) lab cross
 
 bench: build-needs ## the figures, on this machine

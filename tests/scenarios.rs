@@ -49,6 +49,9 @@ mod daemon;
 mod demo;
 #[path = "scenarios/disk.rs"]
 mod disk;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/films.rs"]
+mod films;
 #[path = "scenarios/footfall.rs"]
 mod footfall;
 #[path = "scenarios/line.rs"]
@@ -91,6 +94,9 @@ mod truth;
 mod vending;
 #[path = "scenarios/vending_kills.rs"]
 mod vending_kills;
+#[cfg(feature = "device-screen")]
+#[path = "scenarios/wall.rs"]
+mod wall;
 
 use std::time::{Duration, Instant};
 

@@ -9,7 +9,7 @@ use super::build::AppError;
 use super::content_settings;
 use super::fleet::House;
 use crate::config;
-use crate::console::{self, Hands, Screens, Stock, Wall};
+use crate::console::{self, Hands, Plays, Screens, Stock, Wall};
 use crate::content::{self, Content};
 use crate::device::Once;
 use crate::journal::Journal;
@@ -97,5 +97,7 @@ pub(super) fn screens(house: &House, store: &config::Store, content: Content, sh
         is_tls: store.console.as_ref().is_some_and(|console| console.identity.is_some()),
         hands: Hands::default(),
         wall: Wall::default(),
+        journal: house.journal.clone(),
+        plays: Plays::default(),
     }
 }

@@ -52,7 +52,7 @@ pub use gateway::{
     WaitingSale,
 };
 pub use pin::{ITERATIONS, seal_pin};
-pub use screens::{Hands, Screens, Stock, Wall};
+pub use screens::{Hands, Plays, Screens, Stock, Wall};
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
@@ -121,6 +121,7 @@ impl Inside {
                 Err(JournalError::Closed) => return Err(JournalError::Closed),
                 Err(error) => tracing::debug!(%error, "the buffer's depth cannot be read"),
             }
+            self.shown.screens.count().await;
             tokio::time::sleep(rates::LOOK).await;
         }
     }

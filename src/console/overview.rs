@@ -20,9 +20,10 @@ use crate::observe::{DeviceState, DeviceStatus, Standing};
 use crate::types::{ActionKind, Chain, DeviceId, Level};
 
 /// What a person may be offered to do with a device, where the device can do it.
-pub(super) const OFFERED: [ActionKind; 5] = [
+pub(super) const OFFERED: [ActionKind; 6] = [
     ActionKind::DeviceRestart,
     ActionKind::ScanTrigger,
+    ActionKind::Show,
     ActionKind::Dispense,
     ActionKind::StockSet,
     ActionKind::LaneClear,

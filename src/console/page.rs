@@ -18,8 +18,8 @@ use crate::types::Chain;
 const SHELL: &str = include_str!("web/shell.html");
 const LOGIN: &str = include_str!("web/login.html");
 /// Everything from here, nothing inline, nobody may frame it.
-const POLICY: &str =
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+const POLICY: &str = "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'self'; \
+                      frame-ancestors 'none'; object-src 'none'";
 
 pub(super) async fn index(
     State(inside): State<Arc<Inside>>,

@@ -10,7 +10,7 @@ use ring::digest::{Context, SHA256};
 use tokio::sync::watch;
 
 use super::Settings;
-use crate::types::{ScreenOverride, Sha256};
+use crate::types::{ScreenOverride, Sha256, Timestamp};
 use crate::wire::screen::{Manifest, Signed};
 
 const ACTIVE: &str = "active.jws";
@@ -75,6 +75,13 @@ impl Content {
     /// What comes before everything else. Whether its time is over is for the caller to see.
     pub fn overriding(&self) -> watch::Receiver<Option<ScreenOverride>> {
         self.overriding.clone()
+    }
+
+    /// Since when what is in force is so, as its file says.
+    pub fn since(&self) -> Option<Timestamp> {
+        let changed = fs::metadata(self.folder.join(ACTIVE)).and_then(|file| file.modified()).ok()?;
+        let since = changed.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_unix_ms(i64::try_from(since.as_millis()).ok()?))
     }
 
     /// A file and its media type, of content that is in force.

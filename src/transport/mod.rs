@@ -45,7 +45,7 @@ pub use post::{Stream, Web};
 pub use radio::{Wireless, monitor_channels, wireless};
 #[cfg(feature = "device-camera")]
 pub use rtsp::{AccessUnit, RtspStream, rtsp_stream};
-pub use seat::{Chair, Facts, Follower, PostKind, Posted, Reply, Seat, Seats, Told};
+pub use seat::{Chair, Facts, Follower, PostKind, Posted, Reply, Seat, Seats, Still, Told, Wish};
 pub use tap::Tap;
 pub use tls::{TlsFilesError, TlsServer};
 pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, open_tty_here, ttys};

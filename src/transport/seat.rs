@@ -13,12 +13,14 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{oneshot, watch};
 
-use crate::types::{DeviceId, PageKind};
+use crate::types::{DeviceId, PageKind, Timestamp};
 
 /// Messages of pages that wait for one driver.
 const POSTS: usize = 16;
 /// Messages that a driver told and that are kept for a page that comes back.
 const KEPT: usize = 64;
+/// Wishes for a picture that wait for one driver.
+const WISHES: usize = 8;
 
 /// What a page posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,21 @@ pub struct Facts {
     pub token: Option<String>,
     /// What stands before a hand-off's token in the address that a phone is given.
     pub hand_off: Option<String>,
+    /// Whether its driver can give a picture of what it shows.
+    pub is_seen: bool,
 }
+
+/// A picture of what a screen shows. It stays on this box: only somebody at the console may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Still {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The picture.
+    pub jpeg: Bytes,
+}
+
+/// Where a wished picture goes, or a word for why there is none.
+pub type Wish = oneshot::Sender<Result<Still, &'static str>>;
 
 /// A screen's seat.
 #[derive(Debug)]
@@ -85,6 +101,7 @@ pub struct Seat {
     /// What it is.
     pub facts: Facts,
     posts: Sender<Posted>,
+    wishes: Sender<Wish>,
     told: Mutex<VecDeque<Told>>,
     newest: watch::Sender<u64>,
     pages: AtomicUsize,
@@ -101,6 +118,7 @@ pub struct Chair {
     device: DeviceId,
     seat: Arc<Seat>,
     posts: Receiver<Posted>,
+    wishes: Option<Receiver<Wish>>,
 }
 
 /// A page that listens.
@@ -119,10 +137,12 @@ impl Seats {
     /// A driver takes its screen's seat. `first` is the number of its first message.
     pub fn take(&self, device: &DeviceId, facts: Facts, first: u64) -> Chair {
         let (sender, posts) = channel(POSTS);
+        let (wisher, wishes) = channel(WISHES);
         let (told, pages) = (Mutex::new(VecDeque::new()), AtomicUsize::new(0));
-        let seat = Arc::new(Seat { facts, posts: sender, told, newest: watch::Sender::new(first), pages });
+        let newest = watch::Sender::new(first);
+        let seat = Arc::new(Seat { facts, posts: sender, wishes: wisher, told, newest, pages });
         locked(&self.0).insert(device.clone(), Arc::clone(&seat));
-        Chair { seats: self.clone(), device: device.clone(), seat, posts }
+        Chair { seats: self.clone(), device: device.clone(), seat, posts, wishes: Some(wishes) }
     }
 
     /// The seat of a screen.
@@ -143,6 +163,13 @@ impl Seat {
         let (answer, answered) = oneshot::channel();
         self.posts.try_send(Posted { kind, body, answer }).ok()?;
         answered.await.ok()
+    }
+
+    /// A picture of what the screen shows, or a word for why there is none; `None`: its driver takes no wish now.
+    pub async fn picture(&self) -> Option<Result<Still, &'static str>> {
+        let (wish, granted) = oneshot::channel();
+        self.wishes.try_send(wish).ok()?;
+        granted.await.ok()
     }
 
     /// Tells the page.
@@ -198,6 +225,11 @@ impl Follower {
 }
 
 impl Chair {
+    /// What is wished of the driver; once.
+    pub fn wishes(&mut self) -> Option<Receiver<Wish>> {
+        self.wishes.take()
+    }
+
     /// The next message of a page. Cancel-safe.
     pub async fn posted(&mut self) -> Option<Posted> {
         self.posts.recv().await
@@ -229,7 +261,8 @@ mod tests {
     use super::*;
 
     fn facts() -> Facts {
-        Facts { page: PageKind::Signage, language: "en".to_owned(), token: None, hand_off: None }
+        let language = "en".to_owned();
+        Facts { page: PageKind::Signage, language, token: None, hand_off: None, is_seen: false }
     }
 
     fn device() -> DeviceId {

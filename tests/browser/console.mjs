@@ -6,42 +6,20 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Chromium } from "./chromium.mjs";
+import { LOOKS, judge, small, wide } from "./judge.mjs";
 
 const [program, url, folder, axe] = process.argv.slice(2);
 const VIEWS = ["overview", "devices", "events", "sales", "tests", "config", "about"];
-const LOOKS = [
-    { name: "zh-phone-light", language: "zh-CN", width: 390, height: 844, mobile: true, dark: false },
-    { name: "zh-desk-dark", language: "zh-CN", width: 1280, height: 800, dark: true },
-    { name: "en-phone-dark", language: "en-GB", width: 390, height: 844, mobile: true, dark: true },
-    { name: "en-desk-light", language: "en-GB", width: 1280, height: 800, dark: false },
-];
 mkdirSync(folder, { recursive: true });
 const rules = axe ? readFileSync(axe, "utf8") : null;
 const browser = new Chromium(program);
 const seen = { complaints: [], serious: [], paints: [], small: [], wide: [], story: [] };
 
-/** What auditors would call serious in what is shown now. */
-async function judge(page, where) {
-    if (!rules) return;
-    // The page forbids foreign scripts; the debugger does not ask it.
-    if (!(await page.run("typeof axe !== 'undefined'"))) await page.send("Runtime.evaluate", { expression: rules });
-    const found = await page.run(`axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations
-        .filter(one => ["serious", "critical"].includes(one.impact))
-        .map(one => one.id + ": " + one.nodes.map(node => node.target.join(" ")).join(" | ")))`);
-    seen.serious.push(...found.map(text => `${where}: ${text}`));
-}
+const audit = async (page, where) => seen.serious.push(...(await judge(page, rules, where)));
 
-/** What can be pressed and is too small for a thumb, and whether the page is wider than the window. */
 async function measure(page, where) {
-    const small = await page.run(`[...document.querySelectorAll(
-        "button, a.button, nav a, select, input:not([type=checkbox])")]
-        .filter(node => node.checkVisibility() && !node.classList.contains("link"))
-        .map(node => [node.textContent.trim() || node.id, node.getBoundingClientRect()])
-        .filter(([, box]) => box.height < 44 || box.width < 44)
-        .map(([name, box]) => name + " " + box.width + "x" + box.height)`);
-    seen.small.push(...small.map(text => `${where}: ${text}`));
-    const wide = await page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    if (wide > 0) seen.wide.push(`${where}: ${wide} px too wide`);
+    seen.small.push(...(await small(page, where)));
+    seen.wide.push(...(await wide(page, where)));
 }
 
 /** Goes to a view by its link, as a person does. */
@@ -66,7 +44,7 @@ async function looks() {
             await go(page, view, look.mobile);
             if (view === "config") await page.until("a verdict", `document.querySelector(".pill.ok, .pill.error")`);
             if (view === "events") await page.until("events come", `document.querySelector(".events > li")`);
-            await judge(page, where);
+            await audit(page, where);
             await measure(page, where);
             await page.shot(join(folder, `${look.name}-${view}.png`));
         }
@@ -167,7 +145,7 @@ async function tries(page) {
     tell("stock", await text(page, ".asked > li"));
     await page.click('[data-key="vending-1/2"] .danger');
     await page.until("it asks first", `document.querySelector("dialog[open]")`);
-    await judge(page, "the question");
+    await audit(page, "the question");
     await page.shot(join(folder, "en-desk-question.png"));
     await page.click("dialog button[value=yes]");
     tell("without the tick", await page.run(`document.querySelector("dialog[open]") !== null`));

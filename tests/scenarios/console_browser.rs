@@ -15,7 +15,7 @@ const VIEWS: usize = 7;
 const LOOKS: usize = 4;
 
 /// Where an axe-core lies that `scripts/install-node-tools` has put there. `None`, loudly, where that was not done.
-fn axe() -> Option<PathBuf> {
+pub(crate) fn axe() -> Option<PathBuf> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
     let tools = std::env::var_os("SMARTSTORE_NODE_TOOLS").map_or_else(|| target.join("node-tools"), PathBuf::from);
     let axe = tools.join("browser/node_modules/axe-core/axe.min.js");
@@ -26,7 +26,7 @@ fn axe() -> Option<PathBuf> {
     None
 }
 
-fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
         eprintln!("SKIPPED: {program} is not installed (scripts/install-packages test)");

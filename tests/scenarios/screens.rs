@@ -49,6 +49,12 @@ pub(crate) fn actions(gallery: &Gallery, subject: &str) -> Vec<String> {
     found.into_iter().map(|(_, action)| action).collect()
 }
 
+/// The plays of one item that have reached the cloud, and how they ended.
+pub(crate) fn results(gallery: &Gallery, item: &str) -> Vec<String> {
+    let plays = plays(gallery).into_values().filter(|play| play["item"] == item);
+    plays.map(|play| play["result"].as_str().unwrap().to_owned()).collect()
+}
+
 /// What a sorted list has at so many hundredths of its length.
 fn quantile(values: &mut [f64], percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -155,38 +161,62 @@ fn a_page_whose_renderer_is_killed_is_back_with_a_picture() {
     page.keep_shot("signage-back");
 }
 
+/// What a page has painted: item and moment of each turn, by when the turn was planned, milliseconds since 1970. What
+/// it came into the middle of was no turn.
+fn turns(page: &mut Browser) -> BTreeMap<u64, (String, f64)> {
+    let changes = page.value(
+        "__state.changes.filter((one) => one.painted && one.turn).map((one) => [one.from, one.item, one.painted])",
+    );
+    let changes: Vec<(u64, String, f64)> = serde_json::from_value(changes).unwrap();
+    changes.into_iter().map(|(from, item, painted)| (from, (item, painted))).collect()
+}
+
+/// Two screens on one clock. `SMARTSTORE_SYNC_MINUTES` has them looked at for longer.
 #[test]
 fn two_screens_change_together() {
     if !browser::is_there() {
         return;
     }
+    let minutes = std::env::var("SMARTSTORE_SYNC_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(0.25);
     let mut gallery = Gallery::open(&[("screen-1", "signage", ""), ("screen-2", "signage", "")]);
     gallery.put(&quick(&gallery), 1);
     let mut pages =
         ["screen-1", "screen-2"].map(|name| Browser::open(&gallery.shop.url(&format!("/s/{name}")), "640,360"));
     for page in &mut pages {
-        page.wait_for("window.__state && __state.changes.length >= 12", PATIENCE);
+        page.wait_for("window.__state && __state.clock.isSettled && __state.changes.length >= 3", PATIENCE);
     }
-    let painted = pages.each_mut().map(|page| {
-        let changes =
-            page.value("__state.changes.filter((one) => one.painted).map((one) => [one.from, one.item, one.painted])");
-        let changes: Vec<(f64, String, f64)> = serde_json::from_value(changes).unwrap();
-        changes
-            .into_iter()
-            .map(|(from, item, painted)| (format!("{from:.0}"), (item, painted)))
-            .collect::<BTreeMap<_, _>>()
-    });
-    let both = painted[0].iter().filter_map(|(from, one)| Some((one, painted[1].get(from)?)));
-    let mut apart: Vec<f64> = both
-        .map(|((item, at), (other, at_other))| {
-            assert_eq!(item, other);
-            (at - at_other).abs()
-        })
-        .collect();
+    let settled = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let until = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
+    let mut painted = [BTreeMap::new(), BTreeMap::new()];
+    while Instant::now() < until {
+        // waits: a page keeps its last 200 turns
+        std::thread::sleep(Duration::from_secs(5));
+        for (page, painted) in pages.iter_mut().zip(&mut painted) {
+            painted.append(&mut turns(page));
+        }
+    }
+    let both = painted[0].iter().filter(|(from, _)| u128::from(**from) > settled);
+    let mut apart = Vec::new();
+    let mut late = Vec::new();
+    for (from, (item, at)) in both {
+        let Some((other, at_other)) = painted[1].get(from) else { continue };
+        assert_eq!(item, other, "the same at the same time: {from}");
+        apart.push((at - at_other).abs());
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970")]
+        late.extend([at, at_other].map(|at| at - *from as f64));
+        if apart.last() > Some(&50.0) {
+            eprintln!("{from}: {at} and {at_other}");
+        }
+    }
     assert!(apart.len() >= 5, "{painted:?}");
-    let (middle, most) = (quantile(&mut apart, 50), quantile(&mut apart, 100));
-    eprintln!("apart: middle {middle:.0} ms, most {most:.0} ms of {} changes", apart.len());
-    assert!(most < STALLED_MS, "{apart:?}");
+    for (what, values) in [("apart", &mut apart), ("behind the plan", &mut late)] {
+        let [middle, most, worst] = [50, 95, 100].map(|percent| quantile(values, percent));
+        eprintln!("{what}: p50 {middle:.0} ms, p95 {most:.0} ms, worst {worst:.0} ms of {}", values.len());
+    }
+    // How close is told, and not held against a machine that has much else to do.
+    assert!(apart.iter().all(|apart| *apart < STALLED_MS), "{apart:?}");
+    // `first`: what the first message alone would have made of the clock.
+    eprintln!("clocks: {} and {}", pages[0].value("__state.clock"), pages[1].value("__state.clock"));
 }
 
 #[test]
@@ -236,13 +266,8 @@ fn a_shelf_is_touched_in_both_languages_and_a_product_goes_onto_a_phone() {
 
 /// No finding that is serious, by a tool that nobody here wrote. Without the tool it says so.
 pub(crate) fn judged_by_axe(page: &mut Browser) {
-    let tools = std::env::var_os("SMARTSTORE_NODE_TOOLS").map(std::path::PathBuf::from).unwrap_or_else(|| {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map(std::path::PathBuf::from);
-        target.unwrap_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target")).join("node-tools")
-    });
-    let Ok(axe) = std::fs::read_to_string(tools.join("node_modules/axe-core/axe.min.js")) else {
-        return eprintln!("SKIPPED: no axe-core in {}; scripts/install-node-tools", tools.display());
-    };
+    let Some(axe) = super::console_browser::axe() else { return };
+    let axe = std::fs::read_to_string(axe).unwrap();
     // By the debugging port: the page's own policy lets no script in.
     page.value(&format!("{axe}; 0"));
     let found = page.value(

@@ -20,6 +20,9 @@ use crate::types::ScreenOverride;
 
 /// How often a page hears that we are there, and what time it is.
 const PING: Duration = Duration::from_secs(5);
+/// At first it hears it more often, so that it knows the time soon, however busy it is with loading.
+const GREETING: Duration = Duration::from_millis(250);
+const GREETINGS: u8 = 6;
 
 #[derive(Serialize)]
 struct Ping {
@@ -45,7 +48,7 @@ struct Line {
     content: watch::Receiver<Arc<Active>>,
     overriding: watch::Receiver<Option<ScreenOverride>>,
     ending: CancellationToken,
-    greeted: bool,
+    greetings: u8,
 }
 
 pub(super) async fn events(State(screens): State<Screens>, Path(screen): Path<String>, headers: HeaderMap) -> Response {
@@ -55,7 +58,7 @@ pub(super) async fn events(State(screens): State<Screens>, Path(screen): Path<St
     content.mark_unchanged();
     overriding.mark_unchanged();
     let ending = screens.ending.clone();
-    let line = Line { follower: seat.follow(after), content, overriding, ending, screens, greeted: false };
+    let line = Line { follower: seat.follow(after), content, overriding, ending, screens, greetings: 0 };
     let events = stream::unfold(line, |mut line| async move {
         let event = line.next().await?;
         Some((Ok::<_, Infallible>(event), line))
@@ -74,10 +77,11 @@ impl Line {
 
     /// The next event; `None`: the line ends, and the page comes back.
     async fn next(&mut self) -> Option<Event> {
-        if !self.greeted {
-            self.greeted = true;
-            return Some(self.ping());
-        }
+        let silence = match self.greetings {
+            0 => Duration::ZERO,
+            GREETINGS.. => PING,
+            _ => GREETING,
+        };
         tokio::select! {
             biased;
             () = self.ending.cancelled() => None,
@@ -95,7 +99,10 @@ impl Line {
                 let rev = self.content.borrow_and_update().rev();
                 Some(event("program", &Rev { rev }))
             }
-            () = tokio::time::sleep(PING) => Some(self.ping()),
+            () = tokio::time::sleep(silence) => {
+                self.greetings = self.greetings.saturating_add(1).min(GREETINGS);
+                Some(self.ping())
+            }
         }
     }
 }

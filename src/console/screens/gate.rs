@@ -98,6 +98,7 @@ mod tests {
             language: "en".to_owned(),
             token: token.map(str::to_owned),
             hand_off: None,
+            is_seen: false,
         };
         let _one = seats.take(&DeviceId::new("screen-1").unwrap(), facts(Some("0123456789abcdef")), 0);
         let _other = seats.take(&DeviceId::new("screen-2").unwrap(), facts(None), 0);

@@ -8,7 +8,8 @@
 //! | `GET /api/v1/screens/{screen}/program` | what it shows for the next two days |
 //! | `GET /api/v1/screens/{screen}/events` | what it is told, as server-sent events |
 //! | `POST /api/v1/screens/{screen}/{heartbeat,plays,actions,shown}` | what it says; 2xx: it is on disk |
-//! | `GET /api/v1/screens` | what every screen last said of itself, for the console |
+//! | `GET /api/v1/screens` | what every screen last said of itself and has played today, for the console |
+//! | `GET /api/v1/wall/{screen}/picture` | what a screen shows now, as a JPEG, for the console; never of a mirror |
 //! | `GET /api/v1/screens/{screen}/mirror` | a mirror's pictures and what is wished of them, as a WebSocket |
 //! | `POST /api/v1/screens/{screen}/handoff`, `GET /h/{token}` | a product onto a shopper's phone, once |
 //!
@@ -23,6 +24,7 @@ mod gate;
 mod hand;
 mod mirror;
 mod page;
+mod plays;
 mod post;
 mod range;
 mod wall;
@@ -38,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::content::Content;
+use crate::journal::Journal;
 use crate::transport::{Mirrors, Seats};
 use crate::types::Timestamp;
 use crate::wire::screen::{Override, Place, limits, program};
@@ -72,9 +75,14 @@ pub struct Screens {
     pub hands: hand::Hands,
     /// What screens last said of themselves.
     pub wall: wall::Wall,
+    /// Where plays are.
+    pub journal: Journal,
+    /// Those of today.
+    pub plays: plays::Plays,
 }
 
 pub use hand::Hands;
+pub use plays::Plays;
 pub use wall::Wall;
 
 /// The routes, all behind the gate.
@@ -97,7 +105,8 @@ pub(super) fn routes(screens: Screens) -> Router {
 
 /// What the console asks of the screens; behind its login, not behind the screens' tokens.
 pub(super) fn console_routes(screens: Screens) -> Router {
-    Router::new().route("/api/v1/screens", get(wall::wall)).with_state(screens)
+    let router = Router::new().route("/api/v1/screens", get(wall::wall));
+    router.route("/api/v1/wall/{screen}/picture", get(wall::picture)).with_state(screens)
 }
 
 impl Screens {

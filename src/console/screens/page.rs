@@ -11,7 +11,7 @@ use crate::wire::screen::{ItemKind, Manifest, limits, slot_at, timetable};
 
 const SHELL: &str = include_str!("shell.html");
 /// The page's own files: a closed list.
-const FILES: [(&str, &str, &str); 16] = [
+const FILES: [(&str, &str, &str); 17] = [
     ("main.js", SCRIPT, include_str!("app/main.js")),
     ("player.js", SCRIPT, include_str!("app/player.js")),
     ("slots.js", SCRIPT, include_str!("app/slots.js")),
@@ -24,6 +24,7 @@ const FILES: [(&str, &str, &str); 16] = [
     ("hand.js", SCRIPT, include_str!("app/hand.js")),
     ("member.js", SCRIPT, include_str!("app/member.js")),
     ("verdict.js", SCRIPT, include_str!("app/verdict.js")),
+    ("marks.js", SCRIPT, include_str!("app/marks.js")),
     ("mirror.js", SCRIPT, include_str!("app/mirror.js")),
     ("glass.js", SCRIPT, include_str!("app/glass.js")),
     ("worker.js", SCRIPT, include_str!("app/worker.js")),

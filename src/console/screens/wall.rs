@@ -1,19 +1,29 @@
-//! `GET /api/v1/screens`: what every screen last said of itself, for the console's wall.
+//! `GET /api/v1/screens`: what every screen last said of itself, for the console's wall; and pictures of what they
+//! show.
 //!
 //! A heartbeat comes after a painted picture; what is older than its screen's driver allows is told by the driver's
 //! conditions, not here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::Screens;
+use super::plays::{Part, Played};
+use crate::console::gate::refuse;
 use crate::content::Active;
-use crate::types::{DeviceId, Timestamp};
+use crate::transport::Seat;
+use crate::types::{Chain, DeviceId, PageKind, Timestamp};
 use crate::wire::screen::{Beat, read_beat};
+
+/// Until its driver must have given a picture of a screen.
+const PICTURE_WITHIN: Duration = Duration::from_secs(8);
 
 /// The last heartbeats, by screen. Cheap to clone. As many as there are screens with a driver.
 #[derive(Debug, Clone, Default)]
@@ -39,8 +49,10 @@ pub(super) struct Screen {
     /// How many pages listen.
     pages: usize,
     item: Option<String>,
-    /// A picture of what is on: a path of this gateway.
+    /// A picture of the item that is on, not of the screen: a path of this gateway.
     thumbnail: Option<String>,
+    /// Where a picture of what the screen itself shows is to be had, if it is.
+    live: Option<String>,
     rev: Option<u64>,
     /// Revision of the content in force.
     wanted_rev: u64,
@@ -49,6 +61,26 @@ pub(super) struct Screen {
     clock_skew_ms: Option<i64>,
     /// Plays that it has not got rid of.
     waiting: Option<u32>,
+    /// What was planned today and what of it was played; of a mirror, which plays nothing, not said.
+    plays: Option<Played>,
+}
+
+impl Screens {
+    /// Reads on what was played.
+    pub(in crate::console) async fn count(&self) {
+        if self.seats.list().is_empty() {
+            return;
+        }
+        if let Err(error) = self.plays.follow(&self.journal, self.clock.wall().0).await {
+            tracing::debug!(error = %Chain(&error), "plays cannot be counted");
+        }
+    }
+
+    async fn played(&self, screen: &DeviceId, page: PageKind, active: &Active) -> Option<Played> {
+        let manifest = active.manifest.as_ref().filter(|_| page != PageKind::Mirror)?;
+        let part = Part { screen, manifest, timezone: &self.timezone, in_force: self.content.since() };
+        self.plays.of(&part, self.clock.wall().0).await
+    }
 }
 
 impl Wall {
@@ -73,7 +105,7 @@ impl Wall {
 }
 
 /// The picture of an item, where it has one.
-fn picture(active: &Active, item: &str) -> Option<String> {
+fn picture_of(active: &Active, item: &str) -> Option<String> {
     let manifest = active.manifest.as_ref()?;
     let asset = manifest.items.get(item)?.asset.as_ref()?;
     let is_picture = manifest.assets.get(asset).is_some_and(|asset| asset.r#type.starts_with("image/"));
@@ -81,38 +113,66 @@ fn picture(active: &Active, item: &str) -> Option<String> {
 }
 
 pub(super) async fn wall(State(screens): State<Screens>) -> Json<Vec<Screen>> {
+    screens.count().await;
     let seats = screens.seats.list();
     let ids: Vec<_> = seats.iter().map(|(id, _)| id.clone()).collect();
     let (heard, active) = (screens.wall.of(&ids), screens.content.active());
-    let list = seats.into_iter().map(|(id, seat)| {
-        let heard = heard.get(id.as_str());
-        let beat = heard.map(|heard| &heard.beat);
-        let is_well = beat.is_some_and(|beat| beat.visible && beat.item.is_some() && beat.rev == active.rev())
-            && seat.pages() > 0;
-        let state = match (beat, seat.pages()) {
-            (_, 0) => "dark",
-            (Some(_), _) if is_well => "ok",
-            (Some(beat), _) if !beat.visible => "hidden",
-            (Some(beat), _) if beat.item.is_none() => "empty",
-            _ => "old",
-        };
-        Screen {
-            page: seat.facts.page.as_str(),
-            state,
-            last_seen: heard.map(|heard| heard.at.to_string()),
-            pages: seat.pages(),
-            thumbnail: beat.and_then(|beat| picture(&active, beat.item.as_deref()?)),
-            item: beat.and_then(|beat| beat.item.clone()),
-            rev: beat.map(|beat| beat.rev),
-            wanted_rev: active.rev(),
-            fps: heard.and_then(|heard| heard.fps),
-            dropped: beat.map(|beat| beat.dropped),
-            clock_skew_ms: beat.map(|beat| beat.clock_skew_ms),
-            waiting: beat.map(|beat| beat.waiting),
-            id: id.to_string(),
+    let mut list = Vec::new();
+    for (id, seat) in seats {
+        let plays = screens.played(&id, seat.facts.page, &active).await;
+        list.push(row(&id, &seat, heard.get(id.as_str()), &active, plays));
+    }
+    Json(list)
+}
+
+fn row(id: &DeviceId, seat: &Seat, heard: Option<&Heard>, active: &Active, plays: Option<Played>) -> Screen {
+    let beat = heard.map(|heard| &heard.beat);
+    let is_well = beat.is_some_and(|beat| beat.visible && beat.item.is_some() && beat.rev == active.rev());
+    let state = match (beat, seat.pages()) {
+        (_, 0) => "dark",
+        (Some(_), _) if is_well => "ok",
+        (Some(beat), _) if !beat.visible => "hidden",
+        (Some(beat), _) if beat.item.is_none() => "empty",
+        _ => "old",
+    };
+    let is_seen = seat.facts.is_seen && seat.pages() > 0;
+    Screen {
+        page: seat.facts.page.as_str(),
+        state,
+        last_seen: heard.map(|heard| heard.at.to_string()),
+        pages: seat.pages(),
+        thumbnail: beat.and_then(|beat| picture_of(active, beat.item.as_deref()?)),
+        live: is_seen.then(|| format!("/api/v1/wall/{id}/picture")),
+        item: beat.and_then(|beat| beat.item.clone()),
+        rev: beat.map(|beat| beat.rev),
+        wanted_rev: active.rev(),
+        fps: heard.and_then(|heard| heard.fps),
+        dropped: beat.map(|beat| beat.dropped),
+        clock_skew_ms: beat.map(|beat| beat.clock_skew_ms),
+        waiting: beat.map(|beat| beat.waiting),
+        plays,
+        id: id.to_string(),
+    }
+}
+
+/// `GET /api/v1/wall/{screen}/picture`. It is behind the console's login, and nobody keeps it.
+pub(super) async fn picture(State(screens): State<Screens>, Path(screen): Path<String>) -> Response {
+    let Some(seat) = screens.seats.at(&screen) else {
+        return refuse(StatusCode::NOT_FOUND, "no-screen", "there is no such screen on this gateway");
+    };
+    match tokio::time::timeout(PICTURE_WITHIN, seat.picture()).await {
+        Ok(Some(Ok(still))) => {
+            let head = [
+                (header::CONTENT_TYPE, "image/jpeg"),
+                (header::CACHE_CONTROL, "no-store"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+                (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+            ];
+            (head, [("taken", still.at.to_string())], still.jpeg).into_response()
         }
-    });
-    Json(list.collect())
+        Ok(Some(Err(why))) => refuse(StatusCode::CONFLICT, why, "there is no picture of this screen"),
+        Ok(None) | Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "no-picture", "its driver gives no picture now"),
+    }
 }
 
 #[cfg(test)]

@@ -72,4 +72,18 @@ export function confirm(title, text, yes, fields = []) {
     });
 }
 
+/** Shows a picture by itself. */
+export function regard(title, src, alt) {
+    const dialog = h(
+        "dialog",
+        { class: "regard", "aria-labelledby": "regarded" },
+        h("h2", { id: "regarded" }, title),
+        h("img", { src, alt }),
+        h("form", { method: "dialog", class: "actions" }, h("button", { class: "main" }, say("close"))),
+    );
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+}
+
 export const empty = text => h("p", { class: "empty" }, icon("ok"), text);

@@ -1,6 +1,6 @@
 // What a technician tries on a device, and what became of it.
 import { h } from "./dom.js";
-import { button, card, complaint, confirm, icon, pill, toast } from "./parts.js";
+import { button, card, complaint, confirm, icon, pill, regard, toast } from "./parts.js";
 import { say } from "./say.js";
 import { get, post } from "./talk.js";
 
@@ -10,6 +10,7 @@ const FOLLOWED = 8;
 const ROLES = ["viewer", "technician", "admin"];
 
 let lanes = [];
+let screens = [];
 let asked = [];
 let timer = 0;
 let redraw = () => {};
@@ -17,8 +18,14 @@ let redraw = () => {};
 /** Whether who is logged in may do what takes a role. */
 export const may = (state, role) => ROLES.indexOf(state.user.role) >= ROLES.indexOf(role);
 
+/** What is drawn anew when something that was asked for goes on. */
+export const watchAsked = draw => {
+    redraw = draw;
+};
+
 async function look() {
     try {
+        screens = await get("/api/v1/screens");
         lanes = (await get("/api/v1/machines")).lanes;
     } catch {
         // The page's head says that the gateway does not answer.
@@ -28,7 +35,7 @@ async function look() {
 
 const pause = ms => new Promise(done => setTimeout(done, ms));
 
-/** Asks for something that becomes a command, and follows it to its end. */
+/** Asks for something that becomes a command, and follows it to its end. How it ended. */
 export async function ask(title, path, body) {
     const one = { title, step: "sent", reason: null, at: new Date().toISOString(), over: false };
     asked = [one, ...asked].slice(0, FOLLOWED);
@@ -56,10 +63,37 @@ export async function ask(title, path, body) {
     }
     redraw();
     look();
+    return one.step;
 }
 
 const command = (device, action, args) =>
     ask(`${say("do_" + action)} · ${device}`, "/api/v1/commands", { device, action, ...(args ? { args } : {}) });
+
+/** What can be tried on a screen: it says its name, shows a pattern, loads its page anew, is looked at. */
+export function screenTests(one, enabled) {
+    const scene = name =>
+        ask(`${say("do_" + name)} · ${one.id}`, "/api/v1/commands", {
+            device: one.id,
+            action: "show",
+            args: { scene: `screen:${name}` },
+        });
+    const shot = async () => {
+        if ((await scene("shot")) === "done")
+            regard(one.id, `${one.live}?${Date.now()}`, say("picture_of", { screen: one.id }));
+    };
+    const named = (name, run) =>
+        button([say("do_" + name), h("span", { class: "out" }, ` ${one.id}`)], run, {
+            disabled: !enabled,
+            class: "small",
+            "data-does": name,
+        });
+    return h(
+        "div",
+        { class: "actions" },
+        ["identify", "pattern", "reload"].map(name => named(name, () => scene(name))),
+        one.live ? named("shot", shot) : null,
+    );
+}
 
 async function restart(device) {
     if (await confirm(say("do_device.restart"), say("restart_text", { device }), say("do_device.restart"))) {
@@ -132,6 +166,15 @@ function machine(one, allowed, ready) {
     return h("ul", { class: "lanes", "aria-label": `${say("lanes")} ${one.id}` }, rows);
 }
 
+function onScreen(one, enabled) {
+    const wall = screens.find(each => each.id === one.id);
+    const isThere = Boolean(wall?.pages);
+    return [
+        enabled && !isThere ? h("p", { class: "soft why" }, icon("info"), say("dark_why")) : null,
+        screenTests(wall ?? { id: one.id, live: null }, enabled && isThere),
+    ];
+}
+
 function device(one, state) {
     const allowed = may(state, "technician");
     const ready = one.state === "running";
@@ -158,6 +201,7 @@ function device(one, state) {
                 : null,
             can("scan.trigger") ? [scan(true), scan(false)] : null,
         ),
+        can("show") ? onScreen(one, allowed && ready) : null,
         can("stock.set") ? machine(one, allowed, ready) : null,
         !one.can.length ? h("p", { class: "soft" }, say("no_tests")) : null,
     );
@@ -188,6 +232,12 @@ function followed(one) {
     );
 }
 
+/** What was asked for just now, and how far it has come. */
+export const askedCard = () =>
+    asked.length
+        ? card(say("asked"), h("div", { role: "log" }, h("ul", { class: "asked" }, asked.map(followed))))
+        : null;
+
 export default {
     enter(draw) {
         redraw = draw;
@@ -200,9 +250,7 @@ export default {
     },
     render: state => [
         h("p", { class: "soft" }, say("tests_help")),
-        asked.length
-            ? card(say("asked"), h("div", { role: "log" }, h("ul", { class: "asked" }, asked.map(followed))))
-            : null,
+        askedCard(),
         state.devices.length
             ? state.devices.map(one => device(one, state))
             : h("p", { class: "soft" }, say("no_devices")),

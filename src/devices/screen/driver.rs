@@ -1,22 +1,26 @@
 //! Between a page and the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use serde::Serialize;
+use tokio::sync::mpsc::Receiver;
 
+use super::eye::{Eye, For};
 use super::profile::Profile;
 use super::watch::{Remedy, Watch};
 use crate::device::{Device, DriverError, Port};
 use crate::observe::DeviceState;
-use crate::transport::{Chair, Facts, PostKind, Posted, Reply, browser};
+use crate::transport::browser::PageName;
+use crate::transport::{Chair, Facts, PostKind, Posted, Reply, Still, Wish, browser};
 use crate::types::{
-    Action, ActionKind, Assigned, Chain, CommandId, Condition, DeviceId, Ended, Endpoint, Observation, Outcome, Reason,
-    Show, Tally,
+    Action, ActionKind, Assigned, Chain, CommandId, Condition, DeviceId, Ended, Endpoint, Observation, Outcome,
+    PageKind, Reason, Show, Tally,
 };
 use crate::wire::screen::{Beat, read_actions, read_beat, read_plays, read_sessions, read_shown};
 
@@ -24,6 +28,13 @@ use crate::wire::screen::{Beat, read_actions, read_beat, read_plays, read_sessio
 const LOOK: Duration = Duration::from_millis(500);
 /// Until something that is to be shown must be painted.
 const PAINTED_WITHIN: Duration = Duration::from_secs(5);
+/// Until a page that is to load itself anew must be heard.
+const LOADED_WITHIN: Duration = Duration::from_secs(15);
+/// Pages of one screen that are remembered: a new one is none of them.
+const PAGES: usize = 8;
+/// What the driver does itself of what can be shown; `screen:identify` and `screen:pattern` are the page's.
+const RELOAD: &str = "screen:reload";
+const SHOT: &str = "screen:shot";
 /// A page whose last picture is older than this paints no more, whatever it says.
 const STALE_MS: u32 = 10_000;
 /// Shortest token of a browser on another machine, in characters.
@@ -76,7 +87,18 @@ impl Screen {
                 None
             }
         });
-        Facts { page: *page, language: language.clone(), token, hand_off: hand_off.clone() }
+        let is_seen = self.eye().is_ok();
+        Facts { page: *page, language: language.clone(), token, hand_off: hand_off.clone(), is_seen }
+    }
+
+    /// Where pictures of the screen come from, or a word for why there are none.
+    fn eye(&self) -> Result<(SocketAddr, PageName), &'static str> {
+        // A mirror shows who stands before it, and nobody else may see that.
+        if self.profile.page == PageKind::Mirror {
+            return Err("mirror-shows-people");
+        }
+        let browser = self.profile.browser.ok_or("no-cdp")?;
+        Ok((browser, PageName { path: format!("/s/{}", self.id), kind: self.profile.page.as_str() }))
     }
 
     async fn drive(&self, port: &mut Port) -> Result<(), DriverError> {
@@ -87,11 +109,23 @@ impl Screen {
         port.scope.state(DeviceState::Running);
         let Profile { heartbeat, missing, reloads, restarts, .. } = self.profile;
         let watch = Watch::new(heartbeat * missing, reloads, restarts, self.restarted.load(Ordering::Relaxed), now);
-        let mut page = Page { screen: self, port, watch, asked: BTreeMap::new(), numbers: first };
+        let (eye, mut wishes) = (Eye::new(self.eye(), port.clock.clone()), chair.wishes());
+        let mut page = Page {
+            screen: self,
+            port,
+            watch,
+            asked: BTreeMap::new(),
+            numbers: first,
+            known: VecDeque::new(),
+            loading: None,
+            eye,
+        };
         loop {
             let stop = page.port.stop.clone();
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                Some(wish) = wished(&mut wishes) => page.eye.wish(For::Wish(wish)),
+                Some(taken) = page.eye.taking.next() => page.taken(taken).await?,
                 action = page.port.next_action() => page.ask(action?, &chair).await?,
                 posted = chair.posted() => match posted {
                     Some(posted) => page.take(posted).await?,
@@ -121,6 +155,10 @@ impl Device for Screen {
     }
 }
 
+async fn wished(wishes: &mut Option<Receiver<Wish>>) -> Option<Wish> {
+    wishes.as_mut()?.recv().await
+}
+
 /// One run.
 struct Page<'a> {
     screen: &'a Screen,
@@ -129,6 +167,11 @@ struct Page<'a> {
     /// What is to be painted, by its number, and until when.
     asked: BTreeMap<u64, (CommandId, Instant)>,
     numbers: u64,
+    /// The last pages that were heard.
+    known: VecDeque<String>,
+    /// What is done when another page is heard, and until when.
+    loading: Option<(CommandId, Instant)>,
+    eye: Eye,
 }
 
 impl Page<'_> {
@@ -145,6 +188,11 @@ impl Page<'_> {
         if chair.pages() == 0 {
             return self.end(command, Ended::Refused(Reason::new("no-page"))).await;
         }
+        match show.scene.as_str() {
+            SHOT => return self.shoot(command).await,
+            RELOAD => return self.reload(command, deadline, chair).await,
+            _ => {}
+        }
         self.numbers += 1;
         let until_ms = self.port.clock.wall().0.plus(PAINTED_WITHIN).unix_ms();
         let Show { scene, for_ms, session } = &show;
@@ -156,11 +204,42 @@ impl Page<'_> {
         Ok(())
     }
 
+    /// A picture is done when it is here: whoever asked fetches it.
+    async fn shoot(&mut self, command: CommandId) -> Result<(), DriverError> {
+        match self.screen.eye() {
+            Ok(_) => self.eye.wish(For::Command(command)),
+            Err(why) => self.end(command, Ended::Refused(Reason::new(why))).await?,
+        }
+        Ok(())
+    }
+
+    /// There is a picture, or none: whoever waits for it is told.
+    async fn taken(&mut self, taken: Result<Still, &'static str>) -> Result<(), DriverError> {
+        for command in self.eye.taken(&taken) {
+            let ended = match taken {
+                Ok(_) => Ended::Done,
+                Err(why) => Ended::Failed(Reason::new(why)),
+            };
+            self.end(command, ended).await?;
+        }
+        Ok(())
+    }
+
+    /// Loading anew is done when a page is heard that was not there before.
+    async fn reload(&mut self, command: CommandId, deadline: Instant, chair: &Chair) -> Result<(), DriverError> {
+        if self.loading.is_some() {
+            return self.end(command, Ended::Refused(Reason::new("busy"))).await;
+        }
+        chair.tell("command", &json(&Ordered { r#do: "reload" }));
+        self.loading = Some((command, (self.port.clock.now() + LOADED_WITHIN).min(deadline)));
+        Ok(())
+    }
+
     async fn take(&mut self, Posted { kind, body, answer }: Posted) -> Result<(), DriverError> {
         self.port.scope.seen(body.len());
         let (now, _) = self.port.clock.wall();
         let taken = match kind {
-            PostKind::Beat => read_beat(&body).map(|beat| (self.heard(&beat), Vec::new()).1),
+            PostKind::Beat => read_beat(&body).map(|beat| self.heard(&beat)),
             PostKind::Plays => read_plays(&body, now).map(|plays| {
                 let fresh = plays.into_iter().filter(|play| self.port.once.first(play.play));
                 fresh.map(|play| Observation::ScreenPlay(Box::new(play))).collect()
@@ -210,7 +289,7 @@ impl Page<'_> {
         Ok(Some(Reply::Taken))
     }
 
-    fn heard(&mut self, beat: &Beat) {
+    fn heard(&mut self, beat: &Beat) -> Vec<Observation> {
         let shows = beat.item.as_deref().unwrap_or("nothing");
         let shows: String = shows.chars().take(64).collect();
         let evidence = format!(
@@ -222,6 +301,15 @@ impl Page<'_> {
             self.watch.heard(self.port.clock.now());
             self.port.scope.condition(Condition::ScreenDark, false, None);
         }
+        if self.known.contains(&beat.page) {
+            return Vec::new();
+        }
+        self.known.push_back(beat.page.clone());
+        if self.known.len() > PAGES {
+            self.known.pop_front();
+        }
+        let loaded = self.loading.take().map(|(command, _)| Outcome { command, ended: Ended::Done });
+        loaded.map(Observation::Ended).into_iter().collect()
     }
 
     /// The page has painted what it was asked to, or says why not.
@@ -243,6 +331,9 @@ impl Page<'_> {
             if let Some((command, _)) = self.asked.remove(&number) {
                 self.end(command, Ended::Failed(Reason::new("not-painted"))).await?;
             }
+        }
+        if let Some((command, _)) = self.loading.take_if(|(_, until)| *until <= now) {
+            self.end(command, Ended::Failed(Reason::new("not-loaded"))).await?;
         }
         self.watch.listened(chair.pages(), now);
         if self.watch.is_dark(now) {

@@ -11,6 +11,7 @@
 //! `restarts` times a boot of the gateway.
 
 mod driver;
+mod eye;
 mod profile;
 mod watch;
 

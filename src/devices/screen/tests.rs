@@ -44,7 +44,12 @@ fn opened(once: Once) -> (Stage, Port) {
 
 /// Runs a screen beside a story.
 async fn with_screen<F: AsyncFnOnce(&mut Stage)>(once: Once, story: F) {
-    let device = configure(&[&PAGE], SIGNAGE, "screen:", "").unwrap();
+    with_page(SIGNAGE, "", once, story).await;
+}
+
+/// The same, of any page, with settings.
+async fn with_page<F: AsyncFnOnce(&mut Stage)>(profile: &str, settings: &str, once: Once, story: F) {
+    let device = configure(&[&PAGE], profile, "screen:", settings).unwrap();
     let (mut stage, mut port) = opened(once);
     let stop = stage.stop.clone();
     let told = async {
@@ -158,6 +163,57 @@ async fn a_scene_is_done_when_its_page_has_painted_it() {
         let command = stage.ask(show()).await;
         let outcome = ended(stage.said().await);
         assert_eq!((outcome.command, outcome.ended.as_str()), (command, "failed"), "nothing was painted in time");
+    })
+    .await;
+}
+
+fn shows(scene: &str) -> Action {
+    Action::Show(Show { scene: SceneId::new(scene).unwrap(), for_ms: None })
+}
+
+fn ended(said: Observation) -> (CommandId, &'static str, String) {
+    let Observation::Ended(outcome) = said else { panic!("{said:?}") };
+    let reason = outcome.ended.reason().map(ToString::to_string).unwrap_or_default();
+    (outcome.command, outcome.ended.as_str(), reason)
+}
+
+/// A browser's debugging port is there, and would be asked: nobody knocks.
+#[tokio::test]
+async fn of_a_mirror_there_is_never_a_picture_whoever_asks() {
+    let browser = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    browser.set_nonblocking(true).unwrap();
+    let cdp = format!("cdp = \"{}\"\n", browser.local_addr().unwrap());
+    let mirror = SIGNAGE.replace("signage", "mirror");
+    for (profile, settings, why) in [(&*mirror, &*cdp, "mirror-shows-people"), (SIGNAGE, "", "no-cdp")] {
+        with_page(profile, settings, Once::default(), async |stage: &mut Stage| {
+            let seat = stage.seats.at("device-1").unwrap();
+            let _page = seat.follow(None);
+            assert!(!seat.facts.is_seen);
+            assert_eq!(seat.picture().await, Some(Err(why)));
+            let command = stage.ask(shows("screen:shot")).await;
+            assert_eq!(ended(stage.said().await), (command, "refused", why.to_owned()));
+        })
+        .await;
+    }
+    assert_eq!(browser.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn a_page_is_loaded_anew_when_another_is_heard() {
+    with_screen(Once::default(), async |stage: &mut Stage| {
+        let beat = |page: &str| json!({ "page_id": page, "rev": 7, "frames": 60, "last_paint_ms": 16 });
+        let seat = stage.seats.at("device-1").unwrap();
+        let mut page = seat.follow(None);
+        assert!(stage.post(PostKind::Beat, &beat("old")).await.1.is_empty());
+        let command = stage.ask(shows("screen:reload")).await;
+        let told = page.next().await.unwrap();
+        assert_eq!((told.name, &*told.data), ("command", "{\"do\":\"reload\"}"));
+        let second = stage.ask(shows("screen:reload")).await;
+        assert_eq!(ended(stage.said().await), (second, "refused", "busy".to_owned()));
+        assert!(stage.post(PostKind::Beat, &beat("old")).await.1.is_empty(), "it is still the same page");
+        let (_, said) = stage.post(PostKind::Beat, &beat("new")).await;
+        let Body::Observed(said) = said[0].body.clone() else { panic!("a device observes") };
+        assert_eq!(ended(said), (command, "done", String::new()));
     })
     .await;
 }

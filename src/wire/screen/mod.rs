@@ -33,5 +33,5 @@ pub use manifest::{
 pub use mirror::{Measured, Note, Shot, SkinV1, Wish, Worn};
 pub use page::{Beat, Misread, Shown, read_actions, read_beat, read_plays, read_sessions, read_shown};
 pub use program::{Override, Place, program};
-pub use schedule::{Segment, Slot, slot_at, slots, timetable};
+pub use schedule::{Segment, Slot, showings, slot_at, slots, timetable};
 pub use signed::{Signed, SignedError, seal};

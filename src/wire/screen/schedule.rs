@@ -165,3 +165,25 @@ pub fn slots<'a>(manifest: &'a Manifest, segments: &'a [Segment]) -> impl Iterat
         })
     })
 }
+
+/// How many showings of a segment begin within a span and are over before its end. By arithmetic: a day of short items
+/// has hundreds of thousands.
+pub fn showings(manifest: &Manifest, segment: &Segment, span: &Range<i64>) -> u64 {
+    let lengths: Vec<i64> = segment.items.iter().map(|item| duration(manifest, item)).filter(|ms| *ms > 0).collect();
+    let round: i64 = lengths.iter().sum();
+    let end = span.end.min(segment.to_ms);
+    if round <= 0 || span.start >= end {
+        return 0;
+    }
+    let offsets: Vec<i64> = lengths.iter().scan(0, |at, ms| Some(std::mem::replace(at, *at + ms))).collect();
+    // Borders between two showings, from 1970 until a moment.
+    let borders = |until: i64| {
+        let (rounds, rest) = (until.div_euclid(round), until.rem_euclid(round));
+        rounds * i64::try_from(offsets.len()).unwrap_or(0)
+            + i64::try_from(offsets.iter().filter(|offset| **offset <= rest).count()).unwrap_or(0)
+    };
+    let first = borders(segment.from_ms);
+    let over = borders(end.min(segment.to_ms - 1)) - first + i64::from(end == segment.to_ms);
+    let before = if span.start > segment.from_ms { 1 + borders(span.start - 1) - first } else { 0 };
+    u64::try_from(over - before).unwrap_or(0)
+}

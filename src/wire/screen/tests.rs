@@ -181,6 +181,24 @@ proptest! {
         prop_assert_eq!(slot_at(&manifest, on, at), slot_at(&manifest, &late[0], at));
     }
 
+    /// Counting by arithmetic is counting one by one.
+    #[test]
+    fn showings_are_counted_as_they_follow_each_other(
+        start in 1_700_000_000_000_i64..1_900_000_000_000,
+        from in -200_000_i64..90_000_000,
+        length in 0_i64..90_000_000,
+    ) {
+        let manifest = read(&sample()).unwrap();
+        let ahead = Duration::from_secs(24 * 3600);
+        let at = Timestamp::from_unix_ms(start);
+        let segments = timetable(&manifest, ("s", "main"), &zone("Asia/Shanghai"), at, ahead);
+        let span = start + from..start + from + length;
+        let is_within = |slot: &Slot| slot.from_ms >= span.start && slot.to_ms <= span.end;
+        let one_by_one = slots(&manifest, &segments).filter(is_within).count();
+        let counted: u64 = segments.iter().map(|segment| showings(&manifest, segment, &span)).sum();
+        prop_assert_eq!(counted, one_by_one as u64);
+    }
+
     #[test]
     fn a_time_of_day_is_read_as_it_is_written(minutes in 0_u16..24 * 60) {
         let text = format!("{:02}:{:02}", minutes / 60, minutes % 60);

@@ -75,11 +75,16 @@ export function shown(program, id) {
         show.video = video;
         show.ready = new Promise((resolve, reject) => {
             video.oncanplay = resolve;
-            video.onerror = () => reject(new Error('the film cannot be played'));
+            video.onerror = () => {
+                // Also one that had begun may break off.
+                show.failed = 'the film cannot be played';
+                reject(new Error(show.failed));
+            };
         });
         show.begin = () => video.play().catch(() => {});
         show.end = () => {
-            // A film that is only removed keeps its buffers.
+            // A film that is only removed keeps its buffers. Without its source it is no failure any more.
+            video.onerror = null;
             video.pause();
             video.removeAttribute('src');
             video.load();

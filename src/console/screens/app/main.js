@@ -5,8 +5,9 @@ import { Outbox } from './outbox.js';
 import { Member } from './member.js';
 import { Player } from './player.js';
 import { sceneOf } from './slots.js';
-import { isInjected, now, uuid } from './time.js';
+import { clockState, isInjected, now, uuid } from './time.js';
 import { Mirror } from './mirror.js';
+import { Marks } from './marks.js';
 import { Shelf } from './shelf.js';
 import { Verdict } from './verdict.js';
 
@@ -52,8 +53,11 @@ const player = new Player(document.getElementById('stage'), (play) => outbox.put
 // What the gateway had painted before the scripts came makes way for the first item.
 player.onChange = (stage) => {
     document.querySelectorAll('.first').forEach((first) => first.remove());
-    const { item, from } = stage.current;
-    const change = { zone: stage.zone.id, item, from, at: Date.now() };
+    const { item, from, to } = stage.current;
+    const before = changes.findLast((one) => one.zone === stage.zone.id);
+    // What the page came into the middle of was no turn.
+    const turn = Boolean(before) && before.to === from;
+    const change = { zone: stage.zone.id, item, from, to, turn, at: Date.now() };
     requestAnimationFrame(() => {
         change.painted = Date.now();
     });
@@ -85,6 +89,10 @@ function show({ n, scene, for_ms: forMs, session, until_ms: untilMs }, at) {
     // A page that was away hears it late: whoever it was for has gone, and the gateway has given it up.
     if (untilMs < Date.now() - link.skew()) return;
     const answer = (refused) => link.post('shown', refused ? { show: n, refused } : { show: n }).catch(() => {});
+    if (marks.knows(scene)) {
+        marks.show(scene, forMs, program);
+        return requestAnimationFrame(() => requestAnimationFrame(() => answer()));
+    }
     const found = sceneOf(program, scene) || (session && { home: true });
     if (session) {
         member.bind(session);
@@ -109,6 +117,7 @@ function show({ n, scene, for_ms: forMs, session, until_ms: untilMs }, at) {
         return requestAnimationFrame(() => requestAnimationFrame(painted));
     }
     if (found.home) {
+        marks.end();
         player.show = null;
         return requestAnimationFrame(painted);
     }
@@ -117,10 +126,6 @@ function show({ n, scene, for_ms: forMs, session, until_ms: untilMs }, at) {
 
 function command(what) {
     if (what === 'reload') location.reload();
-    if (what === 'identify') {
-        document.body.classList.add('identified');
-        setTimeout(() => document.body.classList.remove('identified'), 8000);
-    }
 }
 
 function beat() {
@@ -160,6 +165,12 @@ const state = {
     },
     get connected() {
         return link.isOpen;
+    },
+    get clock() {
+        return clockState();
+    },
+    get marks() {
+        return marks.shown;
     },
     get plays() {
         return outbox.counts;
@@ -215,8 +226,9 @@ if (document.body.dataset.kind === 'mirror') {
     });
 }
 const isUsed = () => (shelf ? !shelf.isIdle : document.body.classList.contains('mirrors'));
+const marks = new Marks(screen);
 player.isBehind = () => verdict.isOn;
-player.isCovered = () => verdict.isOn || isUsed();
+player.isCovered = () => marks.shown !== null || verdict.isOn || isUsed();
 take(program);
 frame();
 link.open();

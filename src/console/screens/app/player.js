@@ -1,19 +1,26 @@
 // Plays the zones of a program: what is on follows from the clock; what was seen is counted picture by picture.
 
 import { element, productCard, shown, still } from './items.js';
-import { slotAt } from './slots.js';
+import { following, slotAt } from './slots.js';
 import { now, pace, uuid } from './time.js';
 
 // A picture that is older than this when the next one comes was not seen all the time.
 const GAP_MS = 250;
 // How long before its turn an item is made ready.
 const READY_MS = 3000;
+// A film that shows no new picture for this long does not go on any more.
+const STALLED_MS = 6000;
+// A film that has shown none at all in its whole time, if that was longer than this, cannot be played.
+const NOTHING_MS = 1500;
+// So long something else of its round is shown in its place; then it is tried again.
+const BROKEN_MS = 300000;
 
 /** Counts what was really painted of one play. */
 class Seen {
     constructor() {
         this.began = performance.now();
         this.last = this.began;
+        this.moved = this.began;
         this.seen = 0;
         this.presented = 0;
     }
@@ -31,8 +38,19 @@ class Seen {
         ) {
             this.seen += gap;
         }
+        if (frames !== this.presented || document.visibilityState !== 'visible') this.moved = at;
         this.last = at;
         this.presented = frames;
+    }
+
+    /** Whether a film has shown nothing, although it could be seen. */
+    isEmpty() {
+        return this.presented === 0 && performance.now() - this.moved > NOTHING_MS;
+    }
+
+    /** Nobody can see it: that it does not move says nothing. */
+    rests() {
+        this.moved = performance.now();
     }
 
     ratio(planned) {
@@ -43,7 +61,23 @@ class Seen {
 /** One zone, or the layer above them all. */
 class Stage {
     constructor(player, zone, root) {
-        Object.assign(this, { player, zone, root, current: null, next: null });
+        Object.assign(this, { player, zone, root, current: null, next: null, broken: new Map() });
+    }
+
+    /** Whether an item could not be shown a short while ago. */
+    isBroken(item) {
+        const at = this.broken.get(item);
+        if (at === undefined || performance.now() - at < BROKEN_MS) return at !== undefined;
+        this.broken.delete(item);
+        return false;
+    }
+
+    /** A film that cannot be played, or does not move, makes way: it is reported, and not shown for a while. */
+    judge() {
+        const { current } = this;
+        if (!current || !current.video) return;
+        if (!current.failed && performance.now() - current.seen.moved > STALLED_MS) current.failed = 'stalled';
+        if (current.failed) this.broken.set(current.item, performance.now());
     }
 
     make(key, item) {
@@ -54,7 +88,7 @@ class Stage {
                 show.isReady = true;
             },
             (error) => {
-                show.failed = String(error);
+                show.failed ??= String(error);
             },
         );
         return show;
@@ -78,9 +112,13 @@ class Stage {
     finish(next) {
         const old = this.current;
         this.current = null;
+        if (old.video && !old.failed && old.seen.isEmpty()) {
+            old.failed = 'nothing';
+            this.broken.set(old.item, performance.now());
+        }
         const isOver = now() >= old.to - 1;
         const end = isOver ? old.to : Math.min(Math.max(now(), old.began), old.to);
-        const started = old.began - old.from <= Math.max(GAP_MS * pace, 20);
+        const started = !old.instead && old.began - old.from <= Math.max(GAP_MS * pace, 20);
         const t0 = started ? old.from : old.began;
         const result = old.failed ? 'error' : isOver && started ? 'complete' : 'cut';
         this.player.played(this.zone.id, old, { t0, t1: end, result });
@@ -133,6 +171,7 @@ export class Player {
         if (!isSame) {
             this.stages.forEach((stage) => {
                 if (stage.current) stage.finish(null);
+                if (stage.next) stage.next.end();
                 stage.root.remove();
             });
             this.stages = program.zones.map((zone) => {
@@ -210,14 +249,13 @@ export class Player {
     }
 
     slot(stage, at) {
-        const slot = slotAt(this.program, stage.zone, at);
-        return (
-            slot && {
-                ...slot,
-                key: `${slot.item} ${slot.from} ${this.program.rev}`,
-                build: (key) => stage.make(key, slot.item),
-            }
-        );
+        const planned = slotAt(this.program, stage.zone, at);
+        if (!planned) return null;
+        // In the place of what cannot be shown comes what follows in its round.
+        const is = (item) => !stage.isBroken(item);
+        const item = is(planned.item) ? planned.item : following(this.program, stage.zone, at, planned.item, is);
+        const key = `${item} ${planned.from} ${this.program.rev}`;
+        return { ...planned, item, key, build: (key) => stage.make(key, item), instead: item !== planned.item };
     }
 
     /** Once for every picture that the browser paints. */
@@ -225,14 +263,18 @@ export class Player {
         const at = now();
         const real = performance.now();
         if (real - this.lastPaint > GAP_MS) this.dropped += 1;
+        const slept = real - this.lastPaint > STALLED_MS / 4;
         this.lastPaint = real;
         this.frames += 1;
         const urgent = this.urgent(at);
         this.above.turn(urgent);
         for (const stage of this.stages) {
+            if (slept && stage.current) stage.current.seen.rests();
+            stage.judge();
             stage.turn(this.slot(stage, at));
             if (stage.current) {
                 if (!urgent && !this.isCovered()) stage.current.seen.painted(stage.current.video);
+                else stage.current.seen.rests();
                 if (stage.current.to - at < READY_MS) stage.prepare(this.slot(stage, stage.current.to));
             }
         }

@@ -24,6 +24,14 @@ export function slotAt(program, zone, at) {
     return null;
 }
 
+/** The next item of the round that is on at a moment, behind one, of which something is true; without any, that one. */
+export function following(program, zone, at, item, is) {
+    const { items } = segmentAt(zone, at);
+    const place = items.indexOf(item);
+    const round = [...items.slice(place + 1), ...items.slice(0, place)];
+    return round.find((one) => one !== item && program.items[one] && is(one)) || item;
+}
+
 /** What a scene means, if it means anything: `{item}`, `{sku}`, `{home: true}` or `{verdict}`. */
 export function sceneOf(program, scene) {
     if (scene === 'home') return { home: true };

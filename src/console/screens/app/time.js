@@ -7,21 +7,37 @@ const injected = Number.isFinite(start);
 const began = performance.now();
 
 // How far the gateway's clock is ahead of this browser's. Every message was under way for a while, so that the largest
-// difference seen lately is the truest.
+// difference seen lately is the truest. Those that come while the page is still loading wait for it, and would set its
+// clock back by as much: several are awaited, unless the clocks are plainly apart.
+const ENOUGH = 4;
+const LATELY = 12;
+const PLAINLY_MS = 1000;
+// A clock that is set back by less than this stands still instead: what is over does not come again.
+const STANDS_MS = 1000;
 const seen = [];
 let ahead = 0;
+let first = null;
+let last = 0;
 
 export function heard(gatewayMs) {
     seen.push(gatewayMs - Date.now());
-    if (seen.length > 12) seen.shift();
-    ahead = Math.max(...seen);
+    first ??= seen[0];
+    if (seen.length > LATELY) seen.shift();
+    const best = Math.max(...seen);
+    if (seen.length >= ENOUGH || Math.abs(best) >= PLAINLY_MS) ahead = best;
 }
 
 export const skew = () => Math.round(-ahead);
+/** What is known of the gateway's clock; `first`: what its first message alone would have said. */
+export const clockState = () => ({ ahead, first, heard: seen.length, isSettled: seen.length >= ENOUGH });
 
 /** Now, in milliseconds since 1970. */
 export function now() {
-    return injected ? start + (performance.now() - began) * rate : Date.now() + ahead;
+    if (injected) return start + (performance.now() - began) * rate;
+    const at = Date.now() + ahead;
+    if (at < last && last - at < STANDS_MS) return last;
+    last = at;
+    return at;
 }
 
 /** How much faster than real time it goes. */
