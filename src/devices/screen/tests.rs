@@ -168,7 +168,7 @@ async fn a_scene_is_done_when_its_page_has_painted_it() {
 }
 
 fn shows(scene: &str) -> Action {
-    Action::Show(Show { scene: SceneId::new(scene).unwrap(), for_ms: None })
+    Action::Show(Show { scene: SceneId::new(scene).unwrap(), for_ms: None, session: None })
 }
 
 fn ended(said: Observation) -> (CommandId, &'static str, String) {
