@@ -219,13 +219,15 @@ fn a_photo_goes_to_the_phone_that_scans_and_nothing_is_left_of_whom_it_shows() {
     let camera = jpeg(&somebody);
     let pixels = image::load_from_memory(&camera).unwrap().into_rgb8().into_raw();
     let middle = |bytes: &[u8], length: usize| bytes[bytes.len() / 2..][..length].to_vec();
+    // Of the row in the middle, where the face is.
+    let face = pixels[(240 * 640 + 300) * 3..][..96].to_vec();
     let points = page.value("__state.mirror.last.points.slice(0, 8)");
     let sixteenths = points.as_array().unwrap().iter().flat_map(|point| [&point[0], &point[1]]).flat_map(|at| {
         #[expect(clippy::cast_possible_truncation, reason = "it was a whole number of sixteenths")]
         let part = (at.as_f64().unwrap() * 16.0) as i16;
         part.to_le_bytes()
     });
-    let pieces = [middle(&photo, 32), middle(&camera, 32), middle(&pixels, 96), sixteenths.collect()];
+    let pieces = [middle(&photo, 32), middle(&camera, 32), face, sixteenths.collect()];
     wait_until("the search finds who is there", PATIENCE, || are_in_memory(shop.pid(), &pieces)[2..] == [true, true]);
     play(corner.film.path(), &nobody());
     page.wait_for("__state.mirror.session === null", PATIENCE);

@@ -205,7 +205,7 @@ mod tests {
         };
         let mut expected = vec![1, 3, 2, 0, 7, 0, 0, 0];
         expected.extend([0, 0, 0, 0, 0, 0, 0xf8, 0x3f]);
-        expected.extend([2, 0, 1, 0, 40, 0, 0, 0]);
+        expected.extend([2, 0, 1, 0, 39, 0, 0, 0]);
         expected.extend([24, 0, 0xfc, 0xff, 0, 0, 0xff, 0x7f]);
         expected.extend(b"{\"measured\":{\"light\":\"dark\"},\"photo\":7}");
         expected.extend([1, 2, 3, 4, 5, 6]);
