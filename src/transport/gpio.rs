@@ -111,15 +111,9 @@ impl GpioLines {
         let node = open_chip(chip)?;
         let count = chip_info(&node)?.lines;
         for line in lines {
-            let busy = |by: &str| io::Error::new(io::ErrorKind::ResourceBusy, format!("line {line} of {chip} is {by}"));
-            if *line >= count {
-                let words = format!("{chip} has {count} lines, from 0: there is no line {line}");
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
-            }
-            let info = line_info(&node, *line)?;
-            if info.flags & FLAG_USED != 0 {
-                let by = text(&info.consumer);
-                return Err(busy(&if by.is_empty() { "in use".to_owned() } else { format!("held by {by}") }));
+            let place = GpioPlace { chip: chip.to_owned(), line: *line };
+            if let Some(by) = holder(&node, count, &place)? {
+                return Err(busy(&place, &by));
             }
         }
         let mut request = request(lines, wish)?;
@@ -154,7 +148,7 @@ impl GpioLines {
     }
 }
 
-/// Whether a line could be held now; the chip's label. Nothing is taken.
+/// Whether a line could be held now, by us or still by us; the chip's label. Nothing is taken.
 ///
 /// # Errors
 ///
@@ -162,11 +156,25 @@ impl GpioLines {
 pub fn gpio_chip(place: &GpioPlace) -> io::Result<String> {
     let node = open_chip(&place.chip)?;
     let info = chip_info(&node)?;
-    if place.line >= info.lines {
-        let words = format!("{} has {} lines, from 0: there is no line {}", place.chip, info.lines, place.line);
+    match holder(&node, info.lines, place)? {
+        Some(by) if by.as_bytes() != CONSUMER => Err(busy(place, &by)),
+        _ => Ok(text(&info.label)),
+    }
+}
+
+/// Who holds a line of a chip that has so many.
+fn holder(node: &File, count: u32, GpioPlace { chip, line }: &GpioPlace) -> io::Result<Option<String>> {
+    if *line >= count {
+        let words = format!("{chip} has {count} lines, from 0: there is no line {line}");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
     }
-    Ok(text(&info.label))
+    let info = line_info(node, *line)?;
+    Ok((info.flags & FLAG_USED != 0).then(|| text(&info.consumer)))
+}
+
+fn busy(GpioPlace { chip, line }: &GpioPlace, by: &str) -> io::Error {
+    let by = if by.is_empty() { "in use".to_owned() } else { format!("held by {by}") };
+    io::Error::new(io::ErrorKind::ResourceBusy, format!("line {line} of {chip} is {by}"))
 }
 
 fn mask(lines: usize) -> u64 {
