@@ -291,6 +291,7 @@ fn endpoint(device: &str, endpoint: &Endpoint) -> Option<Finding> {
     let path = match endpoint {
         Endpoint::Serial(path) | Endpoint::Evdev(path) => path,
         Endpoint::Wifi(name) => return Some(radio(name, target)),
+        Endpoint::Gpio(place) => return transport::GpioPlace::parse(place).map(|place| gpio(&place, target)),
         _ => return None,
     };
     let Ok(node) = path.canonicalize() else {
@@ -308,6 +309,17 @@ fn endpoint(device: &str, endpoint: &Endpoint) -> Option<Finding> {
         let message = format!("is held by {}", others.join(", "));
         finding("device", target, Verdict::Warn, &message, "End that program: two readers take each other's bytes.")
     })
+}
+
+/// Looks only: a line that the daemon holds stays its.
+fn gpio(place: &transport::GpioPlace, target: String) -> Finding {
+    match transport::gpio_chip(place) {
+        Ok(label) => finding("device", target, Verdict::Ok, &format!("is a line of the chip {label}"), ""),
+        Err(error) => {
+            let help = "`gpioinfo` lists chips and lines; put the daemon's user into the node's group: gpio.";
+            finding("device", target, Verdict::Fail, &error.to_string(), help)
+        }
+    }
 }
 
 /// A second listener takes nothing away from the daemon's.

@@ -38,6 +38,8 @@ pub static CATALOGUE: &[&dyn DeviceKind] = &[
     #[cfg(feature = "device-screen")]
     &screen::PAGE,
     #[cfg(feature = "device-sensor")]
+    &sensor::GPIO,
+    #[cfg(feature = "device-sensor")]
     &sensor::HTTP,
     #[cfg(feature = "device-sensor")]
     &sensor::SERIAL,

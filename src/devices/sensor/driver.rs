@@ -13,8 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::profile::Source;
 use crate::device::{Device, DriverError, Port, attach};
-use crate::transport::open_tty;
-use crate::types::{ActionKind, Condition, DeviceId, Endpoint, FacingId, Observation, ScreenAction, Tally, Verb};
+use crate::transport::{GpioEdge, GpioLines, open_tty};
+use crate::types::{
+    ActionKind, Condition, DeviceId, Endpoint, FacingId, Observation, ScreenAction, Tally, Timestamp, Verb,
+};
 use crate::wire::lift::{Lift, LiftLine, read_push};
 use crate::wire::probebox::request::{CONTINUE, Progress, Status, examine};
 
@@ -22,6 +24,8 @@ use crate::wire::probebox::request::{CONTINUE, Progress, Status, examine};
 const CONNECTIONS: usize = 8;
 /// Until a request must be whole.
 const REQUEST_WITHIN: Duration = Duration::from_secs(2);
+/// What the kernel's time of a change and the gateway's may differ by.
+const CLOCKS_APART: Duration = Duration::from_secs(10);
 /// Places whose state is remembered.
 const PLACES: usize = 256;
 
@@ -58,13 +62,60 @@ impl LiftSensor {
                     port.scope.seen(count);
                     let heard = sentences.take(&buffer[..count]);
                     port.scope.count(Tally::NoiseBytes, heard.noise);
-                    shelf.tell(heard.lifts, port).await?;
+                    shelf.tell(heard.lifts, port.clock.wall().0, port).await?;
                 }
+            }
+            Source::Gpio { chip, lines, wish } => {
+                let numbers: Vec<u32> = lines.keys().copied().collect();
+                let opened = attach(port, Condition::EndpointMissing, || {
+                    std::future::ready(GpioLines::open(chip, &numbers, *wish))
+                });
+                let Some(held) = opened.await else { return Ok(()) };
+                self.watch(held, lines, &mut shelf, port).await
             }
             Source::Http { listen, path, silent_after } => {
                 let opened = attach(port, Condition::EndpointMissing, || TcpListener::bind(*listen));
                 let Some(listener) = opened.await else { return Ok(()) };
                 self.listen(&listener, path, *silent_after, &mut shelf, port).await
+            }
+        }
+    }
+
+    /// What lies on the shelf when the lines are taken is known and not told: nobody has just lifted it.
+    async fn watch(
+        &self,
+        mut held: GpioLines,
+        lines: &BTreeMap<u32, FacingId>,
+        shelf: &mut Shelf,
+        port: &mut Port,
+    ) -> Result<(), DriverError> {
+        let found = |held: &GpioLines| {
+            let found = held.active().map_err(|_| DriverError::Closed)?.into_iter();
+            let placed = found.filter_map(|(line, lifted)| Some(Lift { facing: lines.get(&line)?.clone(), lifted }));
+            Ok::<_, DriverError>(placed.collect::<Vec<_>>())
+        };
+        shelf.0.extend(found(&held)?.into_iter().map(|Lift { facing, lifted }| (facing, lifted)));
+        let mut last = 0;
+        loop {
+            let stop = port.stop.clone();
+            let edges = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                edges = held.edges() => edges.map_err(|_| DriverError::Closed)?,
+            };
+            port.scope.seen(edges.len());
+            for GpioEdge { line, active, at, number } in edges {
+                let lost = number.wrapping_sub(last).wrapping_sub(1);
+                last = number;
+                if lost > 0 {
+                    // The kernel had no room for all of it: what holds now is what counts.
+                    port.scope.count(Tally::FramesMissed, u64::from(lost));
+                    shelf.tell(found(&held)?, port.clock.wall().0, port).await?;
+                }
+                let Some(facing) = lines.get(&line) else { continue };
+                let now = port.clock.wall().0;
+                // Where the kernel's clock is not the gateway's, the gateway's counts.
+                let at = if now.since(at).max(at.since(now)) <= CLOCKS_APART { at } else { now };
+                shelf.tell(vec![Lift { facing: facing.clone(), lifted: active }], at, port).await?;
             }
         }
     }
@@ -91,7 +142,7 @@ impl LiftSensor {
                     Push::Lifts(lifts, bytes) => {
                         port.scope.seen(bytes);
                         port.scope.condition(Condition::DeviceSilent, false, None);
-                        shelf.tell(lifts, port).await?;
+                        shelf.tell(lifts, port.clock.wall().0, port).await?;
                     }
                     Push::Wrong => port.scope.count(Tally::FramesMalformed, 1),
                     Push::Gone => {}
@@ -126,7 +177,7 @@ struct Shelf(BTreeMap<FacingId, bool>);
 
 impl Shelf {
     /// What has changed is said; what is said again is counted.
-    async fn tell(&mut self, lifts: Vec<Lift>, port: &mut Port) -> Result<(), DriverError> {
+    async fn tell(&mut self, lifts: Vec<Lift>, op_time: Timestamp, port: &mut Port) -> Result<(), DriverError> {
         for Lift { facing, lifted } in lifts {
             if self.0.get(&facing) == Some(&lifted) || (self.0.len() >= PLACES && !self.0.contains_key(&facing)) {
                 port.scope.count(Tally::RepeatsSuppressed, 1);
@@ -135,7 +186,7 @@ impl Shelf {
             self.0.insert(facing.clone(), lifted);
             port.scope.count(Tally::FramesGood, 1);
             port.scope.evidence(&format!("{facing} was {}", if lifted { "lifted" } else { "put back" }));
-            let (op_time, outer_biz_id) = (port.clock.wall().0, port.clock.event_id().0);
+            let outer_biz_id = port.clock.event_id().0;
             port.observe(Observation::ScreenAction(Box::new(ScreenAction {
                 verb: Verb::ItemSensor,
                 op_time,

@@ -1,5 +1,6 @@
 //! Facts of lift sensors: as the files have them, then checked.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,9 +9,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::device::{Checks, RawDevice};
-use crate::transport::{Parity, StopBits, TtySettings};
-use crate::types::{Diagnostic, Endpoint, units};
+use crate::device::{Checks, RawDevice, Section};
+use crate::transport::{Bias, GPIO_LINES, GpioPlace, GpioWish, Parity, StopBits, TtySettings};
+use crate::types::{Diagnostic, Endpoint, FacingId, Span, units};
 
 /// What is true of a sensor on a serial line.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,6 +31,49 @@ pub(super) struct RawHttpFacts {
     silent_after: Spanned<String>,
 }
 
+/// What is true of sensors on GPIO lines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGpioFacts {
+    /// What holds a line that nothing drives: `pull-up`, `pull-down`, `none`, or `as-is`.
+    #[schemars(with = "String", extend("enum" = BIASES.map(|(word, _)| word)))]
+    bias: Spanned<String>,
+    /// Whether a line is low, and not high, while its product is off the shelf.
+    active_low: bool,
+    /// How long a change must stand to count, with its unit, at most a second.
+    #[schemars(with = "String")]
+    debounce: Spanned<String>,
+}
+
+/// What a shop chooses of sensors on GPIO lines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGpioSettings {
+    /// The place on the shelf that the endpoint's line stands for.
+    #[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9._:-]{1,16}$"))]
+    facing: Spanned<String>,
+    /// Further places and their lines of the same chip.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, u32>")]
+    more: BTreeMap<String, Spanned<u32>>,
+    /// In the place of the profile's.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", extend("enum" = BIASES.map(|(word, _)| word)))]
+    bias: Option<Spanned<String>>,
+    /// In the place of the profile's.
+    #[serde(default)]
+    active_low: Option<bool>,
+    /// In the place of the profile's.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    debounce: Option<Spanned<String>>,
+}
+
+const BIASES: [(&str, Bias); 4] =
+    [("pull-up", Bias::PullUp), ("pull-down", Bias::PullDown), ("none", Bias::None), ("as-is", Bias::AsIs)];
+/// Longest time that a change must stand.
+const DEBOUNCE: Duration = Duration::from_secs(1);
+
 /// There is nothing to choose.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +86,8 @@ pub(super) enum Source {
     Serial(PathBuf, TtySettings),
     /// By whoever pushes to this address and path.
     Http { listen: SocketAddr, path: String, silent_after: Duration },
+    /// On lines of a chip, each with its place.
+    Gpio { chip: String, lines: BTreeMap<u32, FacingId>, wish: GpioWish },
 }
 
 pub(super) fn serial(raw: &RawDevice<'_>) -> Result<Source, Vec<Diagnostic>> {
@@ -85,4 +131,90 @@ pub(super) fn http(raw: &RawDevice<'_>) -> Result<Source, Vec<Diagnostic>> {
         }
         _ => Err(checks.mistakes()),
     }
+}
+
+pub(super) fn gpio(raw: &RawDevice<'_>) -> Result<Source, Vec<Diagnostic>> {
+    let mut checks = Checks::default();
+    let facts: Option<RawGpioFacts> = checks.read(&raw.facts);
+    let settings: Option<RawGpioSettings> = checks.read(&raw.settings);
+    let place = match &raw.endpoint {
+        Endpoint::Gpio(text) => GpioPlace::parse(text),
+        _ => None,
+    };
+    if place.is_none() {
+        let message = format!("a sensor on a GPIO line cannot be at {}", raw.endpoint);
+        let help = "name a chip, by its node or its label, and a line from 0: gpio:gpiochip0/17; `gpioinfo` lists them";
+        checks.add(&raw.settings, raw.endpoint_span.clone(), "wrong-endpoint", (message, help));
+    }
+    let wish = match (&facts, &settings) {
+        (Some(facts), Some(settings)) => wish(raw, facts, settings, &mut checks),
+        _ => None,
+    };
+    let lines = match (&place, &settings) {
+        (Some(place), Some(settings)) => lines(raw, place.line, settings, &mut checks),
+        _ => BTreeMap::new(),
+    };
+    match (place, wish) {
+        (Some(place), Some(wish)) if checks.passed() => Ok(Source::Gpio { chip: place.chip, lines, wish }),
+        _ => Err(checks.mistakes()),
+    }
+}
+
+/// What the settings say, or else the profile.
+fn wish(
+    raw: &RawDevice<'_>,
+    facts: &RawGpioFacts,
+    settings: &RawGpioSettings,
+    checks: &mut Checks,
+) -> Option<GpioWish> {
+    let (at, bias) = settings.bias.as_ref().map_or((&raw.facts, &facts.bias), |own| (&raw.settings, own));
+    let found = BIASES.iter().find(|(word, _)| word == bias.get_ref());
+    if found.is_none() {
+        let words = (format!("bias is {:?}", bias.get_ref()), "\"pull-up\", \"pull-down\", \"none\" or \"as-is\"");
+        checks.add(at, bias.span(), "invalid-value", words);
+    }
+    let (at, text) = settings.debounce.as_ref().map_or((&raw.facts, &facts.debounce), |own| (&raw.settings, own));
+    let debounce = units::parse_duration(text.get_ref()).ok().filter(|debounce| *debounce <= DEBOUNCE);
+    if debounce.is_none() {
+        let words = (format!("debounce is {:?}", text.get_ref()), "at most a second, with its unit, as in \"20ms\"");
+        checks.add(at, text.span(), "invalid-value", words);
+    }
+    let active_low = settings.active_low.unwrap_or(facts.active_low);
+    Some(GpioWish { active_low, bias: found?.1, debounce: debounce? })
+}
+
+/// Every line and its place; no line and no place twice.
+fn lines(raw: &RawDevice<'_>, first: u32, settings: &RawGpioSettings, checks: &mut Checks) -> BTreeMap<u32, FacingId> {
+    let mut lines = BTreeMap::new();
+    let more = settings.more.iter().map(|(facing, line)| (facing, *line.get_ref(), line.span()));
+    let all = std::iter::once((settings.facing.get_ref(), first, settings.facing.span())).chain(more);
+    for (facing, line, span) in all {
+        put_line(&raw.settings, &mut lines, (facing, line, span), checks);
+    }
+    lines
+}
+
+fn put_line(
+    section: &Section<'_>,
+    lines: &mut BTreeMap<u32, FacingId>,
+    (facing, line, span): (&String, u32, Span),
+    checks: &mut Checks,
+) {
+    let Ok(facing) = FacingId::new(facing) else {
+        let words = (format!("{facing:?} is no place"), "1 to 16 of A-Z, a-z, 0-9 and . _ : -");
+        return checks.add(section, span, "invalid-value", words);
+    };
+    if lines.contains_key(&line) || lines.values().any(|known| *known == facing) {
+        let words = (format!("line {line} or place {facing} stands twice"), "give each place a line of its own");
+        return checks.add(section, span, "invalid-value", words);
+    }
+    if lines.len() == GPIO_LINES {
+        return checks.add(
+            section,
+            span,
+            "too-many",
+            ("more than 64 lines".to_owned(), "make a second device of them"),
+        );
+    }
+    lines.insert(line, facing);
 }

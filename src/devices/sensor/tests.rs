@@ -6,13 +6,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::{HTTP, SERIAL};
+use super::{GPIO, HTTP, SERIAL};
 use crate::clock::{Clock, Trust};
 use crate::device::testing::{configure, mistakes, plug};
 use crate::device::{Port, PortEnds, port};
 use crate::observe::{Board, Conditions, DeviceScope, Metrics};
 use crate::types::{Body, DeviceId, Observation, ScreenAction, Verb};
 
+const LIFT_GPIO: &str = include_str!("../../../device-profiles/sensor/lift-gpio.toml");
 const LIFT_HTTP: &str = include_str!("../../../device-profiles/sensor/lift-http.toml");
 const LIFT_SERIAL: &str = include_str!("../../../device-profiles/sensor/lift-serial.toml");
 const BOUND: Duration = Duration::from_secs(20);
@@ -114,4 +115,44 @@ fn every_wrong_place_is_named() {
     assert_eq!(mistakes(&[&HTTP], &LIFT_HTTP.replace("1h", "soon"), "post:127.0.0.1:1/lift", "").len(), 1);
     assert_eq!(mistakes(&[&SERIAL], LIFT_SERIAL, "post:127.0.0.1:1/lift", "")[0].0, "wrong-endpoint");
     assert_eq!(mistakes(&[&SERIAL], &LIFT_SERIAL.replace("115200", "9"), "serial:/dev/x", "colour = 1").len(), 2);
+}
+
+#[test]
+fn every_wrong_line_is_named() {
+    let of = |endpoint: &str, settings: &str| -> Vec<_> {
+        mistakes(&[&GPIO], LIFT_GPIO, endpoint, settings).into_iter().map(|(code, _, at)| (code, at)).collect()
+    };
+    let good = "facing = \"A3\"\n";
+    for wrong in ["gpio:gpiochip0", "gpio:gpiochip0/x", "gpio:gpiochip0/-1", "gpio:/3", "serial:/dev/ttyS0"] {
+        assert_eq!(of(wrong, good)[0].0, "wrong-endpoint", "{wrong}");
+    }
+    assert_eq!(of("gpio:gpiochip0/3", "")[0].0, "missing-key");
+    let settings = "facing = \"a place\"\nbias = \"up\"\ndebounce = \"2s\"\n[more]\nA4 = 7\nA5 = 7\n";
+    let mut found = of("gpio:gpiochip0/3", settings);
+    found.sort();
+    let at = |text: &str| ("invalid-value", text.to_owned());
+    assert_eq!(found, [at("\"2s\""), at("\"a place\""), at("\"up\""), at("7")]);
+    assert!(configure(&[&GPIO], LIFT_GPIO, "gpio:INT34C5:00/3", good).is_ok());
+    assert_eq!(mistakes(&[&GPIO], &LIFT_GPIO.replace("20ms", "20"), "gpio:gpiochip0/3", good).len(), 1);
+}
+
+#[tokio::test]
+async fn a_chip_that_is_not_there_is_waited_for() {
+    let device = configure(&[&GPIO], LIFT_GPIO, "gpio:no-such-chip/3", "facing = \"A3\"").unwrap();
+    let clock = Clock::system(Trust::Trusted);
+    let (id, conditions) = (DeviceId::new("device-1").unwrap(), Conditions::new(clock.clone()));
+    let scope = DeviceScope::new(id, clock.clone(), conditions.clone(), Metrics::default(), Board::default());
+    let stop = CancellationToken::new();
+    let (mut port, _ends) = port(scope, clock, stop.clone());
+    let story = async {
+        // `endpoint.missing` is news after 2 s only: that it is given at all is seen before.
+        while conditions.next_due().is_none() {
+            // waits: the interval at which the condition is looked for
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+    };
+    let (ran, told) = tokio::join!(device.run(&mut port), tokio::time::timeout(BOUND, story));
+    told.expect("it waits for the chip");
+    ran.unwrap();
 }
