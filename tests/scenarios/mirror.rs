@@ -265,3 +265,39 @@ fn a_photo_that_nobody_fetched_goes_with_whom_it_shows() {
     page.wait_for("__state.mirror.session === null && __state.mirror.photo === null", PATIENCE);
     wait_until("the photo is gone", PATIENCE, || corner.gallery.shop.status_of(&path) == Some(410));
 }
+
+/// A member's session at a mirror is in what they do at it, and ends with their face.
+#[test]
+fn a_member_at_a_mirror_is_nobody_again_when_their_face_has_gone() {
+    let Some((mut corner, _)) = Corner::open() else { return };
+    corner.gallery.shop.stop();
+    corner.gallery.shop.reconfigure("camera = \"camera-1\"\n", "camera = \"camera-1\"\nscanner = \"scanner-1\"\n");
+    corner.gallery.shop.reconfigure("[console]\n", "[codes]\nmember = \"^M[0-9]{8,}$\"\n\n[console]\n");
+    corner.gallery.shop.start();
+    corner.gallery.shop.wait_held();
+    let mut page = corner.page("");
+    corner.gallery.shop.line.write(b"M00012345\r");
+    page.wait_for("__state.member && document.querySelector('.member[role=status] button')", PATIENCE);
+    page.keep_shot("mirror-member");
+    let session = page.value("__state.member");
+    page.click(".swatch[data-sku='LIP-01']");
+    page.wait_for("__state.mirror.worn.lips === 'LIP-01'", PATIENCE);
+    play(corner.film.path(), &nobody());
+    page.wait_for("__state.member === null && __state.mirror.session === null", PATIENCE);
+    let said = |corner: &Corner| {
+        corner.gallery.subscriber.look(|got| {
+            let mut found: Vec<_> = got.of_type("station.session.v1").cloned().collect();
+            found.sort_by_key(|event| event["seq"].as_u64());
+            found.into_iter().map(|event| event["data"].clone()).collect::<Vec<_>>()
+        })
+    };
+    wait_until("its end is at the cloud", PATIENCE, || said(&corner).len() >= 2);
+    let [bound, ended] = &said(&corner)[..] else { panic!("{:?}", said(&corner)) };
+    assert_eq!((&bound["session"], &bound["station"]), (&session, &Value::from("mirror-corner")));
+    assert_eq!((&ended["session"], &ended["how"]), (&session, &Value::from("idle")));
+    let tried = corner.gallery.subscriber.look(|got| {
+        let tries = got.of_type("screen.action.v1").filter(|event| event["data"]["action"] == "SKU_CLICK");
+        tries.map(|event| event["data"]["session"].clone()).collect::<Vec<_>>()
+    });
+    assert_eq!(tried, [session]);
+}

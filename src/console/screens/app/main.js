@@ -42,12 +42,19 @@ const link = new Link(base, {
 
 const outbox = new Outbox(screen, async (kind, entries) => (await link.post(kind, { [kind]: entries })).status);
 const verdict = new Verdict();
+/** Nothing of whoever stands before the mirror is left. */
+function wipe() {
+    if (mirror && mirror.session) mirror.end();
+}
+
 const member = new Member({
     before: () => mirror && mirror.session,
     over: (end) => {
         outbox.put('sessions', end);
         if (shelf && !shelf.isIdle) shelf.rest();
+        wipe();
     },
+    changed: wipe,
 });
 const player = new Player(document.getElementById('stage'), (play) => outbox.put('plays', play));
 // What the gateway had painted before the scripts came makes way for the first item.

@@ -10,9 +10,12 @@ const WATCH_MS = 250;
 const SAID_MS = 6000;
 
 export class Member {
-    /** `over(end)` is told of every end; `before()` names whoever stands before the screen's camera, where it has one. */
-    constructor({ over, before }) {
-        Object.assign(this, { over, before, id: null, who: null, last: 0, box: null });
+    /**
+     * `over(end)` is told of every end, `changed()` of a member who takes another's place; `before()` names whoever
+     * stands before the screen's camera, where it has one.
+     */
+    constructor({ over, changed, before }) {
+        Object.assign(this, { over, changed, before, id: null, who: null, last: 0, box: null });
         addEventListener('pointerdown', () => this.touched(), { capture: true });
         addEventListener('keydown', () => this.touched(), { capture: true });
         setInterval(() => this.watch(), WATCH_MS);
@@ -20,6 +23,7 @@ export class Member {
 
     /** Another one takes the place of the one before, whose end the gateway has said. */
     bind(id) {
+        if (this.id && this.id !== id) this.changed();
         Object.assign(this, { id, who: this.before() || null });
         this.touched();
         const leave = both('leave').map(({ text }) => text);
