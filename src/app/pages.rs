@@ -9,7 +9,7 @@ use super::build::AppError;
 use super::content_settings;
 use super::fleet::House;
 use crate::config;
-use crate::console::{self, Hands, Plays, Screens, Stock, Wall};
+use crate::console::{self, Hands, Plays, Screens, Stock, Users, Wall};
 use crate::content::{self, Content};
 use crate::device::Once;
 use crate::journal::Journal;
@@ -23,7 +23,7 @@ const KNOWN_ROWS: i64 = 50_000;
 const KNOWN_PAGE: usize = 500;
 
 /// A listener, with its certificate and its users where it has them.
-pub(super) type Listening = (TcpListener, Option<TlsServer>, Option<Vec<User>>);
+pub(super) type Listening = (TcpListener, Option<TlsServer>, Option<Users>);
 
 /// The listener, its certificate and its users. The configuration has been checked, so that none of it should fail.
 pub(super) async fn open_console(console: &config::Console) -> Result<Listening, AppError> {
@@ -37,7 +37,8 @@ pub(super) async fn open_console(console: &config::Console) -> Result<Listening,
     let users = users_file.map(|file| {
         let wrong = |why: String| AppError::Users { file: file.clone(), why };
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-        User::parse_all(&text).map_err(|mistake| wrong(Chain(&mistake).to_string()))
+        let list = User::parse_all(&text).map_err(|mistake| wrong(Chain(&mistake).to_string()))?;
+        Ok(Users { file: file.clone(), list })
     });
     Ok((listener, tls, users.transpose()?))
 }

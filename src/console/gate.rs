@@ -115,6 +115,7 @@ pub(super) struct Login {
 /// `POST /api/v1/login`.
 pub(super) async fn login(State(inside): State<Arc<Inside>>, Json(login): Json<Login>) -> Response {
     let Some(sessions) = &inside.sessions else { return StatusCode::NO_CONTENT.into_response() };
+    sessions.renew();
     if !sessions.may_try(&login.name) {
         let refusal = refuse(StatusCode::TOO_MANY_REQUESTS, "wait", "too many wrong PINs: wait a minute");
         return ([(header::RETRY_AFTER, "60")], refusal).into_response();

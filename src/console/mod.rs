@@ -53,12 +53,13 @@ pub use gateway::{
 };
 pub use pin::{ITERATIONS, seal_pin};
 pub use screens::{Hands, Plays, Screens, Stock, Wall};
+pub use session::Users;
 
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::observe::{Board, Conditions, Metrics};
 use crate::transport::TlsServer;
-use crate::types::User;
+use crate::types::Chain;
 use crate::wire::cloud::Source;
 use audit::Audit;
 use configuration::{Last, Pending};
@@ -92,7 +93,7 @@ pub struct Shown {
     /// Certificate and key, where there is TLS.
     pub tls: Option<TlsServer>,
     /// Who may log in; `None`: everybody on the box may do everything.
-    pub users: Option<Vec<User>>,
+    pub users: Option<Users>,
 }
 
 /// What every request is answered from.
@@ -122,7 +123,23 @@ impl Inside {
                 Err(error) => tracing::debug!(%error, "the buffer's depth cannot be read"),
             }
             self.shown.screens.count().await;
+            self.renew();
             tokio::time::sleep(rates::LOOK).await;
+        }
+    }
+
+    /// Certificate and users may have been changed on the disk.
+    fn renew(&self) {
+        if let Some(sessions) = &self.sessions {
+            sessions.renew();
+        }
+        match self.shown.tls.as_ref().map(TlsServer::renew) {
+            Some(Ok(true)) => tracing::info!("the console's certificate was read again"),
+            Some(Err(error)) => {
+                let error = Chain(&error);
+                tracing::warn!(%error, "the console's changed certificate cannot be used: the old one stays");
+            }
+            Some(Ok(false)) | None => {}
         }
     }
 

@@ -1,14 +1,16 @@
-//! Who is logged in, and how often somebody may guess.
+//! Who is logged in, and how often somebody may guess. The file of users is read again when it has changed.
 //!
 //! Limits: 64 sessions, of 12 hours each and gone with the process; after 5 wrong PINs for a name, or 30 in all,
 //! nothing is tried for a minute.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
-use crate::types::{User, UserRole};
+use crate::transport::{FileMark, file_mark};
+use crate::types::{Chain, User, UserRole};
 
 /// How long a session lasts.
 pub(super) const LASTS: Duration = Duration::from_secs(12 * 3600);
@@ -39,16 +41,28 @@ struct Attempts {
 
 #[derive(Default)]
 struct State {
+    users: Vec<User>,
+    /// Of the file, when it was read last.
+    mark: FileMark,
     sessions: BTreeMap<String, Session>,
     by_name: BTreeMap<String, Attempts>,
     all: Attempts,
+}
+
+/// Who may log in, and the file that says so.
+#[derive(Debug, Clone)]
+pub struct Users {
+    /// The file.
+    pub file: PathBuf,
+    /// What it held.
+    pub list: Vec<User>,
 }
 
 /// The users and their sessions. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sessions {
     clock: Clock,
-    users: Arc<Vec<User>>,
+    file: Arc<PathBuf>,
     state: Arc<Mutex<State>>,
 }
 
@@ -67,8 +81,36 @@ impl Attempts {
 }
 
 impl Sessions {
-    pub(super) fn new(clock: Clock, users: Vec<User>) -> Self {
-        Self { clock, users: Arc::new(users), state: Arc::default() }
+    pub(super) fn new(clock: Clock, Users { file, list }: Users) -> Self {
+        let state = State { users: list, mark: file_mark(&file), ..State::default() };
+        Self { clock, file: Arc::new(file), state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Takes what the file of users holds now, if it has changed. Who is not in it any more as they were is logged out.
+    /// What cannot be used, or would lock everybody out, changes nothing.
+    pub(super) fn renew(&self) {
+        let mark = file_mark(&self.file);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.mark == mark {
+            return;
+        }
+        state.mark = mark;
+        let read = std::fs::read_to_string(&*self.file).map_err(|error| error.to_string());
+        let read = read.and_then(|text| User::parse_all(&text).map_err(|mistake| Chain(&mistake).to_string()));
+        let users = match read {
+            Ok(users) if !users.is_empty() => users,
+            Ok(_) => return tracing::warn!("the changed users_file names nobody: the users stay as they were"),
+            Err(why) => {
+                return tracing::warn!(why, "the changed users_file cannot be used: the users stay as they were");
+            }
+        };
+        let State { users: before, sessions, .. } = &mut *state;
+        sessions.retain(|_, Session { known, .. }| {
+            let of = |list: &[User]| list.iter().find(|user| user.name == known.name).cloned();
+            of(before).is_some() && of(before) == of(&users)
+        });
+        tracing::info!(users = users.len(), "the users of the console were read again");
+        *before = users;
     }
 
     /// Whether a name may be tried now. Counts the attempt as wrong until [`Sessions::begin`] says otherwise, so that
@@ -93,12 +135,13 @@ impl Sessions {
 
     /// The user of a name.
     pub(super) fn user(&self, name: &str) -> Option<User> {
-        self.users.iter().find(|user| user.name == name).cloned()
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.users.iter().find(|user| user.name == name).cloned()
     }
 
     /// Somebody's kept PIN, for comparing when there is no such user: that takes as long.
     pub(super) fn anybody(&self) -> Option<User> {
-        self.users.first().cloned()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).users.first().cloned()
     }
 
     /// A session for a user whose PIN was right: its secret.
@@ -146,7 +189,8 @@ mod tests {
     fn sessions() -> Sessions {
         let clock = Clock::manual(Timestamp::from_unix_ms(1_763_776_800_000), 1);
         let pin = super::super::seal_pin("482913", [1; 16], NonZeroU32::MIN).unwrap();
-        Sessions::new(clock, vec![User { name: "Li Wei".to_owned(), role: UserRole::Technician, pin }])
+        let list = vec![User { name: "Li Wei".to_owned(), role: UserRole::Technician, pin }];
+        Sessions::new(clock, Users { file: PathBuf::new(), list })
     }
 
     #[tokio::test(start_paused = true)]

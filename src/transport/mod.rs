@@ -20,6 +20,7 @@ mod memory;
 mod mirror;
 mod network_file;
 mod packet;
+pub mod panel;
 mod post;
 mod radio;
 #[cfg(feature = "device-camera")]
@@ -49,7 +50,7 @@ pub use radio::{Wireless, monitor_channels, wireless};
 pub use rtsp::{AccessUnit, RtspStream, rtsp_stream};
 pub use seat::{Chair, Facts, Follower, PostKind, Posted, Reply, Seat, Seats, Still, Told, Wish};
 pub use tap::Tap;
-pub use tls::{TlsFilesError, TlsServer};
+pub use tls::{FileMark, TlsFilesError, TlsServer, file_mark};
 pub use tty::{FoundTty, Parity, StopBits, Tty, TtySettings, open_tty, open_tty_here, ttys};
 pub use v4l2::{Camera, CameraFormat, CameraWish, FoundCamera, Pixels, Taken, camera_name, cameras};
 pub use wait::{Door, Knocker, WAITED_FOR, Waited, door};

@@ -179,6 +179,37 @@ fn a_wrong_pin_opens_nothing_and_guessing_has_to_wait() {
 }
 
 #[test]
+fn changed_users_and_another_certificate_count_without_a_restart() {
+    let Some(mut open) = Open::new() else { return };
+    open.start();
+    let beside = |open: &Open, name: &str| open.shop.config().with_file_name(name);
+    let (viewer, admin) = (open.session("Anna"), open.session("王芳"));
+    let users = beside(&open, "users.txt");
+    let text = std::fs::read_to_string(&users).unwrap();
+    std::fs::write(&users, text.lines().filter(|line| !line.starts_with("Anna:")).collect::<Vec<_>>().join("\n"))
+        .unwrap();
+    assert!(add_user(&users, "Zhao", "technician", PIN));
+    assert_eq!(open.log_in("Zhao", PIN).status, 204, "at once");
+    assert_eq!(open.get("/api/v1/console", &viewer).status, 401, "who is gone is logged out");
+    assert_eq!(open.log_in("Anna", PIN).status, 403);
+    assert_eq!(open.get("/api/v1/console", &admin).status, 200);
+    // What would lock everybody out does not count.
+    std::fs::write(&users, "nonsense\n").unwrap();
+    assert_eq!(open.log_in("王芳", PIN).status, 204);
+
+    openssl(
+        open.shop.config().parent().unwrap(),
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem \
+         -subj /CN=gateway.store -days 2 -addext subjectAltName=DNS:other.store,IP:127.0.0.1",
+    );
+    // The client trusts the new one alone.
+    wait_until("the new certificate is shown", BOUND, || open.send("GET", "/login", &[], None).is_some());
+    let host = format!("other.store:{}", open.shop.console());
+    assert_eq!(open.send_to(&host, "GET", "/login", &[], None).unwrap().status, 200);
+    assert_eq!(open.get("/api/v1/console", &admin).status, 200, "who is logged in stays so");
+}
+
+#[test]
 fn only_names_that_the_certificate_bears_are_ours() {
     let Some(mut open) = Open::new() else { return };
     open.start();

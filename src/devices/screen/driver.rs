@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,13 @@ use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
 
 use super::eye::{Eye, For};
+use super::light::Light;
 use super::profile::Profile;
 use super::watch::{Remedy, Watch};
 use crate::device::{Device, DriverError, Port};
 use crate::observe::DeviceState;
 use crate::transport::browser::PageName;
+use crate::transport::panel::{CONNECTORS, Panel};
 use crate::transport::{Chair, Facts, PostKind, Posted, Reply, Still, Wish, browser};
 use crate::types::{
     Action, ActionKind, Assigned, Chain, CommandId, Condition, DeviceId, Ended, Endpoint, Observation, Outcome,
@@ -26,6 +29,8 @@ use crate::wire::screen::{Beat, read_actions, read_beat, read_plays, read_sessio
 
 /// How often the page is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often the panel is looked at.
+const PANEL: Duration = Duration::from_secs(2);
 /// Until something that is to be shown must be painted.
 const PAINTED_WITHIN: Duration = Duration::from_secs(5);
 /// Until a page that is to load itself anew must be heard.
@@ -119,7 +124,10 @@ impl Screen {
             known: VecDeque::new(),
             loading: None,
             eye,
+            light: Light::default(),
+            panel_due: now,
         };
+        page.look_at_panel();
         loop {
             let stop = page.port.stop.clone();
             tokio::select! {
@@ -172,6 +180,9 @@ struct Page<'a> {
     /// What is done when another page is heard, and until when.
     loading: Option<(CommandId, Instant)>,
     eye: Eye,
+    light: Light,
+    /// When the panel is looked at next.
+    panel_due: Instant,
 }
 
 impl Page<'_> {
@@ -242,7 +253,7 @@ impl Page<'_> {
             PostKind::Beat => read_beat(&body).map(|beat| self.heard(&beat)),
             PostKind::Plays => read_plays(&body, now).map(|plays| {
                 let fresh = plays.into_iter().filter(|play| self.port.once.first(play.play));
-                fresh.map(|play| Observation::ScreenPlay(Box::new(play))).collect()
+                fresh.map(|play| Observation::ScreenPlay(Box::new(self.light.judge(play)))).collect()
             }),
             PostKind::Actions => read_actions(&body, now).map(|actions| {
                 let fresh = actions.into_iter().filter(|action| self.port.once.first(action.outer_biz_id));
@@ -299,7 +310,9 @@ impl Page<'_> {
         self.port.scope.evidence(&evidence);
         if beat.visible && beat.last_paint_ms < STALE_MS {
             self.watch.heard(self.port.clock.now());
-            self.port.scope.condition(Condition::ScreenDark, false, None);
+            if !self.light.is_dark() {
+                self.port.scope.condition(Condition::ScreenDark, false, None);
+            }
         }
         if self.known.contains(&beat.page) {
             return Vec::new();
@@ -335,6 +348,7 @@ impl Page<'_> {
         if let Some((command, _)) = self.loading.take_if(|(_, until)| *until <= now) {
             self.end(command, Ended::Failed(Reason::new("not-loaded"))).await?;
         }
+        self.look_at_panel();
         self.watch.listened(chair.pages(), now);
         if self.watch.is_dark(now) {
             let detail = if chair.pages() == 0 { "no page is connected" } else { "its page paints nothing" };
@@ -344,6 +358,21 @@ impl Page<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A panel that is dark is told of, and whatever its page says counts for nothing meanwhile.
+    fn look_at_panel(&mut self) {
+        let now = self.port.clock.now();
+        let Some(connector) = self.screen.profile.panel.as_deref().filter(|_| now >= self.panel_due) else { return };
+        self.panel_due = now + PANEL;
+        let panel = Panel::of(Path::new(CONNECTORS), connector);
+        self.light.note(panel, self.port.clock.wall().0);
+        let detail = match panel {
+            Panel::Off => format!("its panel at {connector} is off"),
+            Panel::Unplugged => format!("nothing is connected at {connector}"),
+            Panel::On | Panel::Unknown => return,
+        };
+        self.port.scope.condition(Condition::ScreenDark, true, Some(detail));
     }
 
     async fn apply(&mut self, remedy: Remedy, chair: &Chair) {

@@ -12,6 +12,7 @@
 
 mod driver;
 mod eye;
+mod light;
 mod profile;
 mod watch;
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::device::{Checks, RawDevice};
+use crate::transport::panel::is_connector;
 use crate::types::{Diagnostic, Endpoint, PageKind, units};
 
 /// What is true of a screen.
@@ -43,6 +44,10 @@ pub(super) struct RawChoices {
     /// is loaded anew. Without it the gateway only says that the screen is dark.
     #[schemars(with = "Option<String>")]
     cdp: Option<Spanned<String>>,
+    /// The graphics connector that the panel hangs on, as `/sys/class/drm` names it, such as "card0-HDMI-A-1". While
+    /// the kernel says that nothing is connected there, or that it is off, nothing counts as played.
+    #[schemars(with = "Option<String>")]
+    panel: Option<Spanned<String>>,
     /// File that holds what a browser on another machine must show, at least 16 characters; relative to the
     /// configuration. Without it only a browser on this machine is let in.
     #[schemars(with = "Option<String>")]
@@ -63,6 +68,7 @@ pub(super) struct Profile {
     pub(super) restarts: u32,
     pub(super) language: String,
     pub(super) browser: Option<SocketAddr>,
+    pub(super) panel: Option<String>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) hand_off: Option<String>,
 }
@@ -87,7 +93,7 @@ pub(super) fn read(raw: &RawDevice<'_>) -> Result<Profile, Vec<Diagnostic>> {
     checks.range(&raw.facts, "reloads", &facts.reloads, &(0..=20));
     checks.range(&raw.facts, "restarts", &facts.restarts, &(0..=20));
     let (language, browser) = (language(&mut checks, raw, &choices), browser(&mut checks, raw, &choices));
-    let hand_off = hand_off(&mut checks, raw, &choices);
+    let (hand_off, panel) = (hand_off(&mut checks, raw, &choices), panel(&mut checks, raw, &choices));
     match (page, heartbeat) {
         (Some(page), Some(heartbeat)) if checks.passed() => Ok(Profile {
             page,
@@ -97,6 +103,7 @@ pub(super) fn read(raw: &RawDevice<'_>) -> Result<Profile, Vec<Diagnostic>> {
             restarts: *facts.restarts.get_ref(),
             language,
             browser,
+            panel,
             token_file: choices.token_file.map(|file| beside(raw, file.get_ref())),
             hand_off,
         }),
@@ -132,6 +139,16 @@ fn browser(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices) -> Op
         checks.add(&raw.settings, text.span(), "invalid-value", words);
     }
     address
+}
+
+fn panel(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices) -> Option<String> {
+    let text = choices.panel.as_ref()?;
+    if !is_connector(text.get_ref()) {
+        let words =
+            (format!("panel is {:?}", text.get_ref()), "a name below /sys/class/drm, such as \"card0-HDMI-A-1\"");
+        checks.add(&raw.settings, text.span(), "invalid-value", words);
+    }
+    Some(text.get_ref().clone())
 }
 
 fn hand_off(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices) -> Option<String> {

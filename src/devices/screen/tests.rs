@@ -265,9 +265,10 @@ async fn a_heartbeat_counts_only_from_a_page_that_paints() {
 
 #[test]
 fn every_wrong_setting_is_named() {
-    let settings = "language = \"fr\"\ncdp = \"10.0.0.7:9222\"\nhand_off = \"ftp://x/\"\n";
+    let settings = "language = \"fr\"\ncdp = \"10.0.0.7:9222\"\nhand_off = \"ftp://x/\"\n\
+                    panel = \"../x\"\n";
     let found: Vec<_> = mistakes(&[&PAGE], SIGNAGE, "screen:", settings).into_iter().map(|(_, _, at)| at).collect();
-    assert_eq!(found, ["\"fr\"", "\"10.0.0.7:9222\"", "\"ftp://x/\""]);
+    assert_eq!(found, ["\"fr\"", "\"10.0.0.7:9222\"", "\"ftp://x/\"", "\"../x\""]);
     assert_eq!(mistakes(&[&PAGE], SIGNAGE, "serial:/dev/ttyS0", "")[0].0, "wrong-endpoint");
     let profile = SIGNAGE.replace("\"5s\"", "\"5ms\"").replace("\"signage\"", "\"cinema\"");
     assert_eq!(mistakes(&[&PAGE], &profile, "screen:", "").len(), 2);
