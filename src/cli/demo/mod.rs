@@ -53,7 +53,7 @@ const MACHINE_BAUD: u32 = 57_600;
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How long, such as `60s` or `5m`; at least 10s.
+    /// How long, such as `60s` or `5min`; at least 10s.
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
     run_for: Duration,
     /// Where to put journal, configuration and lines; kept. Without it, a temporary directory that is removed.
