@@ -30,12 +30,14 @@ fn look(page: &mut Browser, screen: &str) -> Value {
     page.value(&format!("({LOOK})({})", json!(screen)))
 }
 
-/// A screen with a browser whose debugging port is known; a mirror that is said to be in the same; a dark one.
+/// A screen with a browser whose debugging port is known; a dark one; a mirror that has a port of its own: whoever is
+/// silent for long has their browser started anew, and it must not be another's.
 fn opened() -> (Gallery, u16) {
     let debugging = free_port();
-    let cdp = format!("cdp = \"127.0.0.1:{debugging}\"");
+    let cdp = |port: u16| format!("cdp = \"127.0.0.1:{port}\"");
+    let (own, others) = (cdp(debugging), cdp(free_port()));
     let mut gallery =
-        Gallery::open(&[("screen-1", "signage", &cdp), ("screen-2", "signage", ""), ("mirror-1", "mirror", &cdp)]);
+        Gallery::open(&[("screen-1", "signage", &own), ("screen-2", "signage", ""), ("mirror-1", "mirror", &others)]);
     gallery.put(&demo_content(), 1);
     (gallery, debugging)
 }
