@@ -1,5 +1,5 @@
-//! A mirror in a real browser: what is painted and where, the photo that goes to a phone, and that nothing of anybody is
-//! left when they have gone. Without networks, photographs or a browser a test says so and is skipped.
+//! A mirror in a real browser: what is painted and where, the photo that goes to a phone, and that nothing of anybody
+//! is left when they have gone. Without networks, photographs or a browser a test says so and is skipped.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

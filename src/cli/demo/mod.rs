@@ -152,7 +152,8 @@ fn configuration(
     let text = format!(
         "[store]\nid = \"demo-store\"\ntimezone = \"Asia/Shanghai\"\n\n\
          [gateway]\nid = \"gw-1\"\nclock = \"trusted\"\n{models}\n\
-         [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n{more}[[device]]\nid = \"scanner-1\"\n\
+         [cloud]\nbroker = {broker:?}\n\n[console]\nlisten = \"{}\"\n\n{GRAMMARS}\n{more}\
+         [[device]]\nid = \"scanner-1\"\n\
          profile = \"scanner/gm65\"\nendpoint = \"serial:{}\"\n\n\
          [[device]]\nid = \"machine-1\"\nprofile = \"vending/xy-vmc\"\nendpoint = \"serial:{}\"\n\
          [device.settings]\ncurrency = \"CNY\"\n\n\

@@ -1,8 +1,8 @@
 //! A product, or a photo from a mirror, onto a shopper's phone: a token that is good for one scan, and a page that the
 //! phone keeps.
 //!
-//! A photo leaves with the first scan and is then nowhere on the gateway any more. It goes to the phone that scanned and
-//! nowhere else; while nobody scans, it stays behind the mirror and goes when its shopper goes.
+//! A photo leaves with the first scan and is then nowhere on the gateway any more. It goes to the phone that scanned
+//! and nowhere else; while nobody scans, it stays behind the mirror and goes when its shopper goes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -216,7 +216,8 @@ fn document(language: &str, title: &str, body: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
          <style>body{{font:1.1rem/1.5 system-ui,sans-serif;margin:1.5rem;max-width:34rem;color:#1a1a20}}\
          b{{font-size:1.6rem}}img{{max-width:100%;border-radius:.5rem}}\
-         a{{display:inline-block;padding:.8rem 1.2rem;border-radius:.5rem;background:#1a1a20;color:#fff}}</style><main>{body}</main></html>"
+         a{{display:inline-block;padding:.8rem 1.2rem;border-radius:.5rem;background:#1a1a20;color:#fff}}\
+         </style><main>{body}</main></html>"
     )
 }
 

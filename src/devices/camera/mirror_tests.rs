@@ -172,8 +172,8 @@ fn on_photographs_lips_are_painted_and_nothing_beside_them_changes_by_a_byte() {
     assert!(overlaps.iter().all(|overlap| *overlap >= 0.9), "{overlaps:?}");
 }
 
-/// Somebody sways before the mirror, as far and as fast as a head does: what is painted stays on the lips. Where the lips
-/// are is known: the photograph is moved by whole pixels.
+/// Somebody sways before the mirror, as far and as fast as a head does: what is painted stays on the lips. Where the
+/// lips are is known: the photograph is moved by whole pixels.
 #[test]
 fn make_up_goes_along_with_a_face_that_moves() {
     let Some(mut mirror) = Glassed::open() else { return };

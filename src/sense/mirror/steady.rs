@@ -4,8 +4,9 @@
 //! Systems", CHI 2012. Coordinates are divided by the distance of the eyes first, so that a near face and a far one are
 //! filtered alike.
 //!
-//! A head moves as a whole, and fast; its face changes little. So the middle of all points, in which their noise cancels
-//! out, is followed closely, and where each point is from there is smoothed much: make-up neither slides nor shimmers.
+//! A head moves as a whole, and fast; its face changes little. So the middle of all points, in which their noise
+//! cancels out, is followed closely, and where each point is from there is smoothed much: make-up neither slides nor
+//! shimmers.
 
 use super::contour::{EYES, POINTS};
 use crate::sense::vision::Point;

@@ -115,7 +115,7 @@ impl Mesh {
     /// The points of a face. Nothing when its landmarks are one point, or the network sees no face there.
     ///
     /// The network looks twice: a detector's box wobbles by a few pixels when a face moves, and the points with it. The
-    /// second look is around the points of the first, so that it sees a face that has moved as it saw it before: a third
+    /// second look is around the points of the first, so that a face that has moved is seen as it was before. A third
     /// of the wobble is left (faces of 200 pixels: 0.3 to 0.5 pixels instead of 0.7 to 1.3).
     ///
     /// # Errors
