@@ -70,6 +70,33 @@ fn every_profile_of_the_repository_makes_a_device() {
     assert!(count >= 3, "the three scanner profiles of the contract, not {count}");
 }
 
+/// Code and message of every mistake in a configuration with these devices.
+#[cfg(any(feature = "device-screen", feature = "device-footfall"))]
+fn found(devices: String) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.toml");
+    let head = "[store]\nid = \"s\"\ntimezone = \"UTC\"\n[gateway]\nid = \"g\"\ndata_dir = \"data\"\n";
+    std::fs::write(&file, format!("{head}{devices}")).unwrap();
+    match config::load(&file, None) {
+        Ok(_) => Vec::new(),
+        Err(refused) => refused.diagnostics.iter().map(|one| format!("{} {}", one.code, one.message)).collect(),
+    }
+}
+
+#[test]
+#[cfg(feature = "device-screen")]
+fn two_screens_are_not_in_one_browser() {
+    let screen = |id: &str, port: u16| {
+        format!(
+            "[[device]]\nid = \"{id}\"\nprofile = \"screen/signage\"\nendpoint = \"screen:\"\n[device.settings]\n\
+             cdp = \"127.0.0.1:{port}\"\n"
+        )
+    };
+    assert_eq!(found(screen("screen-1", 9222) + &screen("screen-2", 9223)), Vec::<String>::new());
+    let expected = "duplicate-endpoint \"screen-1\" has the browser at 127.0.0.1:9222 already";
+    assert_eq!(found(screen("screen-1", 9222) + &screen("screen-2", 9222)), [expected]);
+}
+
 #[test]
 #[cfg(feature = "device-footfall")]
 fn a_sensor_is_counted_by_another_sensor_that_is_there() {
@@ -80,16 +107,6 @@ fn a_sensor_is_counted_by_another_sensor_that_is_there() {
         )
     };
     let scanner = "[[device]]\nid = \"till\"\nprofile = \"scanner/gm65\"\nendpoint = \"serial:/dev/ttyUSB0\"\n";
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("store.toml");
-    let found = |devices: String| -> Vec<String> {
-        let head = "[store]\nid = \"s\"\ntimezone = \"UTC\"\n[gateway]\nid = \"g\"\ndata_dir = \"data\"\n";
-        std::fs::write(&file, format!("{head}{devices}")).unwrap();
-        match config::load(&file, None) {
-            Ok(_) => Vec::new(),
-            Err(refused) => refused.diagnostics.iter().map(|one| format!("{} {}", one.code, one.message)).collect(),
-        }
-    };
     assert_eq!(found(sensor("door", 9002, "") + &sensor("back", 9003, "door")), Vec::<String>::new());
     for (devices, expected) in [
         (sensor("back", 9003, "door"), "wrong-speaker there is no device \"door\""),

@@ -283,7 +283,7 @@ fn the_examples_of_the_page_are_the_golden_files() {
         let golden: Value = serde_json::from_str(&std::fs::read_to_string(root.join(name)).unwrap()).unwrap();
         assert_eq!(example, golden, "{name}");
     }
-    assert_eq!(blocks.len(), 16, "fifteen examples");
+    assert_eq!(blocks.len(), 17, "sixteen examples");
 }
 
 #[test]

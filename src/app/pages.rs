@@ -87,7 +87,9 @@ fn stock(content: Content, shelf: Shelf) -> Stock {
 
 /// What the pages of screens show and whom they talk to.
 pub(super) fn screens(house: &House, store: &config::Store, content: Content, shelf: &Shelf) -> Screens {
+    let listen = store.console.as_ref().map(|console| console.listen);
     Screens {
+        phones: listen.filter(|listen| !listen.ip().is_loopback() && !listen.ip().is_unspecified()),
         seats: house.seats.clone(),
         mirrors: house.mirrors.clone(),
         stock: stock(content.clone(), shelf.clone()),

@@ -77,7 +77,24 @@ pub(super) fn devices<'a>(
     let devices: Vec<ConfiguredDevice> =
         read.iter().filter_map(|device| configure(device, &profiles, shelf, premises, checked)).collect();
     speakers(&devices, &declared, checked);
+    distinct_holdings(&devices, checked);
     (devices, declared)
+}
+
+/// What a device has to itself, such as a kiosk's browser, no other one has.
+fn distinct_holdings(devices: &[ConfiguredDevice], checked: &mut Checked<'_>) {
+    let mut seen: BTreeMap<String, &DeviceId> = BTreeMap::new();
+    for (device, held) in devices.iter().filter_map(|one| Some((one, one.device.held()?))) {
+        match seen.get(&held.what) {
+            Some(first) => {
+                let message = format!("\"{first}\" has {} already", held.what);
+                checked.error(held.span, "duplicate-endpoint", message, "each device has one of its own");
+            }
+            None => {
+                seen.insert(held.what, device.id());
+            }
+        }
+    }
 }
 
 /// Who speaks for another device has to be there, to be of its family and to speak for itself.

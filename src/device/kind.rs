@@ -62,6 +62,15 @@ pub struct Speaker<'a> {
     pub span: Span,
 }
 
+/// What a device has to itself beside its endpoint.
+#[derive(Debug)]
+pub struct Held {
+    /// What, such as `the browser at 127.0.0.1:9222`.
+    pub what: String,
+    /// Where the configuration says so.
+    pub span: Span,
+}
+
 /// A configured device that is not running.
 ///
 /// [`Device::run`] may be called again after a failure and builds its own state each time. It borrows the port, so
@@ -79,6 +88,11 @@ pub trait Device: Send + Sync {
     /// The device that says what this one observes, if another does: it must be there, of the same family (the part of
     /// a kind's name before the dot), and speak for itself.
     fn speaker(&self) -> Option<Speaker<'_>> {
+        None
+    }
+
+    /// What else two devices cannot share: the second one of a file is refused.
+    fn held(&self) -> Option<Held> {
         None
     }
 

@@ -29,7 +29,7 @@ pub use attach::attach;
 pub use checks::{Checks, milliseconds};
 pub use commons::Commons;
 pub use error::DriverError;
-pub use kind::{Device, DeviceKind, RawDevice, Schemas, Speaker};
+pub use kind::{Device, DeviceKind, Held, RawDevice, Schemas, Speaker};
 pub use members::{Captures, Members, Roster};
 pub use mistake::unknown_key;
 pub use once::Once;

@@ -7,8 +7,7 @@
 //! | station | words |
 //! |---|---|
 //! | `redeem` | `coupon-redeemed` `pickup-redeemed` `coupon-refused:REASON` |
-//! | `sale` | `sale-pay` `sale-asking` `sale-coming` `sale-dispensed` `sale-refused:REASON` `sale-refunding` `sale-failed`
-//! `sale-indeterminate` |
+//! | `sale` | `sale-pay` `sale-asking` `sale-coming` `sale-dispensed` `sale-refused:REASON` `sale-refunding` `sale-failed` `sale-indeterminate` |
 //! | `sampling` | `sample-coming` `sample-given` `sample-refused:REASON` |
 //!
 //! What is older than a moment is not shown any more: whoever it was for has gone.

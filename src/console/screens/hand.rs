@@ -117,6 +117,7 @@ pub(super) async fn make(
         token
     });
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = screens.phones.map_or_else(|| host.to_owned(), |phones| phones.to_string());
     let url = match &seat.facts.hand_off {
         Some(before) => format!("{before}{token}"),
         None => format!("{}://{host}/h/{token}", if screens.is_tls { "https" } else { "http" }),

@@ -30,6 +30,7 @@ mod range;
 mod wall;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -71,6 +72,8 @@ pub struct Screens {
     pub ending: CancellationToken,
     /// Whether it is all behind TLS.
     pub is_tls: bool,
+    /// Where phones in the shop reach the console, if it listens at one address that is not only this machine's.
+    pub phones: Option<SocketAddr>,
     /// Products on their way to phones.
     pub hands: hand::Hands,
     /// What screens last said of themselves.

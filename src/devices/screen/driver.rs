@@ -16,7 +16,7 @@ use super::eye::{Eye, For};
 use super::light::Light;
 use super::profile::Profile;
 use super::watch::{Remedy, Watch};
-use crate::device::{Device, DriverError, Port};
+use crate::device::{Device, DriverError, Held, Port};
 use crate::observe::DeviceState;
 use crate::transport::browser::PageName;
 use crate::transport::panel::{CONNECTORS, Panel};
@@ -102,7 +102,7 @@ impl Screen {
         if self.profile.page == PageKind::Mirror {
             return Err("mirror-shows-people");
         }
-        let browser = self.profile.browser.ok_or("no-cdp")?;
+        let browser = self.profile.browser().ok_or("no-cdp")?;
         Ok((browser, PageName { path: format!("/s/{}", self.id), kind: self.profile.page.as_str() }))
     }
 
@@ -156,6 +156,12 @@ impl Device for Screen {
 
     fn can(&self) -> &'static [ActionKind] {
         &[ActionKind::Show]
+    }
+
+    /// A page that is silent has its browser started anew: it must be the page's own.
+    fn held(&self) -> Option<Held> {
+        let (browser, span) = self.profile.browser.clone()?;
+        Some(Held { what: format!("the browser at {browser}"), span })
     }
 
     fn run<'a>(&'a self, port: &'a mut Port) -> BoxFuture<'a, Result<(), DriverError>> {
@@ -376,7 +382,7 @@ impl Page<'_> {
     }
 
     async fn apply(&mut self, remedy: Remedy, chair: &Chair) {
-        let Some(address) = self.screen.profile.browser else {
+        let Some(address) = self.screen.profile.browser() else {
             // A page that still listens can do it itself.
             chair.tell("command", &json(&Ordered { r#do: "reload" }));
             return;

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use crate::device::{Checks, RawDevice};
 use crate::transport::panel::is_connector;
-use crate::types::{Diagnostic, Endpoint, PageKind, units};
+use crate::types::{Diagnostic, Endpoint, PageKind, Span, units};
 
 /// What is true of a screen.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -53,7 +53,8 @@ pub(super) struct RawChoices {
     #[schemars(with = "Option<String>")]
     token_file: Option<Spanned<String>>,
     /// What stands before the token in the address that a phone is given, such as "https://shop.example/h/". Without it
-    /// the address is this gateway's own.
+    /// the address is this gateway's own: where the console listens, if that is one address, else what the browser that
+    /// shows the page calls it. A kiosk on the gateway calls it 127.0.0.1, which no phone can reach: say it here then.
     #[schemars(with = "Option<String>")]
     hand_off: Option<Spanned<String>>,
 }
@@ -67,10 +68,18 @@ pub(super) struct Profile {
     pub(super) reloads: u32,
     pub(super) restarts: u32,
     pub(super) language: String,
-    pub(super) browser: Option<SocketAddr>,
+    /// Its browser's debugging port, and where the configuration says so.
+    pub(super) browser: Option<(SocketAddr, Span)>,
     pub(super) panel: Option<String>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) hand_off: Option<String>,
+}
+
+impl Profile {
+    /// Its browser's debugging port.
+    pub(super) fn browser(&self) -> Option<SocketAddr> {
+        self.browser.as_ref().map(|(address, _)| *address)
+    }
 }
 
 pub(super) fn read(raw: &RawDevice<'_>) -> Result<Profile, Vec<Diagnostic>> {
@@ -131,14 +140,14 @@ fn language(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices) -> S
 }
 
 /// Whoever reaches the port owns the browser: it must not be anywhere but here.
-fn browser(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices) -> Option<SocketAddr> {
+fn browser(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices) -> Option<(SocketAddr, Span)> {
     let text = choices.cdp.as_ref()?;
     let address = text.get_ref().parse::<SocketAddr>().ok().filter(|address| address.ip().is_loopback());
     if address.is_none() {
         let words = (format!("cdp is {:?}", text.get_ref()), "a loopback address and a port: \"127.0.0.1:9222\"");
         checks.add(&raw.settings, text.span(), "invalid-value", words);
     }
-    address
+    address.map(|address| (address, text.span()))
 }
 
 fn panel(checks: &mut Checks, raw: &RawDevice<'_>, choices: &RawChoices) -> Option<String> {
