@@ -121,7 +121,7 @@ fn a_film_is_proved_by_its_frames_and_one_that_stands_still_makes_way() {
         && slot.item === 'welcome' && slot.to - __state.now > 4500; })()";
     page.wait_for(is_early, PATIENCE);
     signal(&gallery, Signal::STOP);
-    page.wait_for("__state.changes.findLast((one) => one.zone === 'main').item === 'film'", PATIENCE);
+    page.wait_for("__state.changes.findLast((one) => one.zone === 'main')?.item === 'film'", PATIENCE);
     let way = "(() => { const last = __state.changes.slice(-2).map((one) => one.item);\
         return last[0] === 'film' && last[1] === 'welcome'; })()";
     page.wait_for(way, PATIENCE);
