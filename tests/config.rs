@@ -72,7 +72,7 @@ fn every_profile_of_the_repository_makes_a_device() {
 
 /// Code and message of every mistake in a configuration with these devices.
 #[cfg(any(feature = "device-screen", feature = "device-footfall"))]
-fn found(devices: String) -> Vec<String> {
+fn found(devices: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.toml");
     let head = "[store]\nid = \"s\"\ntimezone = \"UTC\"\n[gateway]\nid = \"g\"\ndata_dir = \"data\"\n";
@@ -92,9 +92,9 @@ fn two_screens_are_not_in_one_browser() {
              cdp = \"127.0.0.1:{port}\"\n"
         )
     };
-    assert_eq!(found(screen("screen-1", 9222) + &screen("screen-2", 9223)), Vec::<String>::new());
+    assert_eq!(found(&(screen("screen-1", 9222) + &screen("screen-2", 9223))), Vec::<String>::new());
     let expected = "duplicate-endpoint \"screen-1\" has the browser at 127.0.0.1:9222 already";
-    assert_eq!(found(screen("screen-1", 9222) + &screen("screen-2", 9222)), [expected]);
+    assert_eq!(found(&(screen("screen-1", 9222) + &screen("screen-2", 9222))), [expected]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_sensor_is_counted_by_another_sensor_that_is_there() {
         )
     };
     let scanner = "[[device]]\nid = \"till\"\nprofile = \"scanner/gm65\"\nendpoint = \"serial:/dev/ttyUSB0\"\n";
-    assert_eq!(found(sensor("door", 9002, "") + &sensor("back", 9003, "door")), Vec::<String>::new());
+    assert_eq!(found(&(sensor("door", 9002, "") + &sensor("back", 9003, "door"))), Vec::<String>::new());
     for (devices, expected) in [
         (sensor("back", 9003, "door"), "wrong-speaker there is no device \"door\""),
         (sensor("back", 9003, "back"), "wrong-speaker \"back\" cannot speak for itself in this way"),
@@ -117,6 +117,6 @@ fn a_sensor_is_counted_by_another_sensor_that_is_there() {
             "wrong-speaker another device speaks for \"b\", too",
         ),
     ] {
-        assert_eq!(found(devices), [expected]);
+        assert_eq!(found(&devices), [expected]);
     }
 }
