@@ -116,6 +116,7 @@ impl Reflector {
     /// Nothing is left of whoever was there, nor in what decoders and sockets have freed.
     fn forget(&mut self) {
         self.steady.forget();
+        self.mesh.iter_mut().for_each(Mesh::forget);
         self.look = Look::default();
         self.photo = None;
         self.glass.forget_photo();

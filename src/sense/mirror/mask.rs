@@ -175,8 +175,8 @@ fn soften(shares: &mut [f32], frame: Frame, radius: f32) {
     let reach = whole(radius.round().clamp(1.0, 32.0));
     let blurred = blur(&blur(shares, frame, reach, true), frame, reach, false);
     for (share, near) in shares.iter_mut().zip(blurred) {
-        // At an edge half of the neighbourhood is inside, at the corners of a mouth less: both are painted by half.
-        let t = ((near - 0.1) / 0.7).clamp(0.0, 1.0);
+        // At an edge half of the neighbourhood is inside, in thin lips and at the corners of a mouth less.
+        let t = ((near - 0.05) / 0.65).clamp(0.0, 1.0);
         *share *= t * t * (3.0 - 2.0 * t);
     }
 }
