@@ -66,7 +66,11 @@ lab:
 
 cross:
 	if [ -x $(LAB)/cross.sh ]; then \
-	    for triple in aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do $(LAB)/cross.sh $$triple --bin smartstore; done; \
+	    for triple in aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do \
+	        $(LAB)/cross.sh $$triple -p libc; \
+	        scripts/install-cross-compilers; \
+	        $(LAB)/cross.sh $$triple --bin smartstore; \
+	    done; \
 	else echo "no cross build scripts beside the project: skipped"; fi
 
 build-needs:

@@ -133,5 +133,6 @@ fn a_film_is_proved_by_its_frames_and_one_that_stands_still_makes_way() {
     wait_until("it is told of", PATIENCE, || {
         results(&gallery, "film").iter().filter(|result| *result == "error").count() > errors
     });
-    page.wait_for("__state.connected && __state.plays.waiting === 0", PATIENCE);
+    // A gateway that stood still has its page loaded anew.
+    page.wait_for("window.__state && __state.connected && __state.plays.waiting === 0", PATIENCE);
 }
