@@ -2,10 +2,9 @@
 //! way for the next item.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::browser::{self, Browser, base64};
 use super::content::Gallery;
@@ -13,8 +12,6 @@ use super::screens::results;
 use super::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Half of a round, milliseconds.
-const HALF_MS: u32 = 20_000;
 /// A film that stands still makes way within so long, milliseconds.
 const MAKES_WAY_MS: f64 = 15_000.0;
 
@@ -63,10 +60,6 @@ fn stood(changes: &[(String, f64)]) -> Vec<f64> {
     pairs.map(|pair| pair[1].1 - pair[0].1).collect()
 }
 
-fn signal(gallery: &Gallery, signal: Signal) {
-    kill_process(Pid::from_raw(i32::try_from(gallery.shop.pid()).unwrap()).unwrap(), signal).unwrap();
-}
-
 fn put(gallery: &mut Gallery, page: &mut Browser, source: &Path, rev: u64) {
     gallery.put(source, rev);
     page.value("__state.changes.length = 0");
@@ -106,33 +99,5 @@ fn a_film_is_proved_by_its_frames_and_one_that_stands_still_makes_way() {
     eprintln!("a torn film stood for {:.0} ms", torn[0]);
     assert!(torn[0] < MAKES_WAY_MS, "{torn:?}");
 
-    // A film that the browser has never had, from a gateway that stands still before its turn.
-    let errors = results(&gallery, "film").iter().filter(|result| *result == "error").count();
-    let source = of_film(&gallery, &[&film[..], &[0xec, 0x81, 0x00]].concat(), (HALF_MS, HALF_MS));
-    // The welcome is on when it comes into force, so that nothing of the film has been asked for.
-    wait_until("the welcome's half of a round has begun", PATIENCE, || {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-        let half = u128::from(HALF_MS);
-        (half..half + half / 4).contains(&(now % (2 * half)))
-    });
-    gallery.put(&source, 4);
-    page.value("__state.changes.length = 0");
-    let is_early = "(() => { const slot = __state.player.zones.main; return __state.rev === 4 && slot\
-        && slot.item === 'welcome' && slot.to - __state.now > 4500; })()";
-    page.wait_for(is_early, PATIENCE);
-    signal(&gallery, Signal::STOP);
-    page.wait_for("__state.changes.findLast((one) => one.zone === 'main')?.item === 'film'", PATIENCE);
-    let way = "(() => { const last = __state.changes.slice(-2).map((one) => one.item);\
-        return last[0] === 'film' && last[1] === 'welcome'; })()";
-    page.wait_for(way, PATIENCE);
-    let stalled: Value = page.value("__state.changes.slice(-2).map((one) => one.at)");
-    signal(&gallery, Signal::CONT);
-    let stalled = stalled[1].as_f64().unwrap() - stalled[0].as_f64().unwrap();
-    eprintln!("a film without its server stood for {stalled:.0} ms");
-    assert!(stalled < MAKES_WAY_MS, "{stalled}");
-    wait_until("it is told of", PATIENCE, || {
-        results(&gallery, "film").iter().filter(|result| *result == "error").count() > errors
-    });
-    // A gateway that stood still has its page loaded anew.
     page.wait_for("window.__state && __state.connected && __state.plays.waiting === 0", PATIENCE);
 }
