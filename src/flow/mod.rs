@@ -47,8 +47,8 @@ pub use shelf::{ShelfFlow, ShelfSettings};
 pub use verdict::{About, VerdictFlow, VerdictSettings};
 
 use crate::types::{
-    Body, Cause, Command, CommandId, Condition, Currency, DeviceId, Draft, Ended, Event, EventId, Minor, Observation,
-    Outcome, SaleId, Slot, Stamp, Timestamp,
+    Action, Body, Cause, Command, CommandId, Condition, Currency, DeviceId, Draft, Ended, Event, EventId, Minor,
+    Observation, Origin, Outcome, SaleId, Show, Slot, Stamp, Timestamp,
 };
 
 /// What a flow is told.
@@ -114,6 +114,12 @@ impl Effects {
         });
     }
 
+    /// Has a screen show something, in a moment or not at all.
+    fn show(&mut self, id: CommandId, screen: &DeviceId, show: Show, at: Stamp) {
+        let (device, not_after) = (Some(screen.clone()), at.wall.plus(limits::SHOW));
+        self.commands.push(Command { id, device, action: Action::Show(show), not_after, origin: Origin::Flow });
+    }
+
     fn put(&mut self, key: String, value: Option<Vec<u8>>) {
         self.state.push(Change { key, value, expires: None });
     }
@@ -173,8 +179,8 @@ pub trait Flow: Send + Sync {
     /// Its name as a reader of the journal and as the owner of its state.
     fn name(&self) -> &str;
 
-    /// Takes one key of its state back, at the start.
-    fn load(&mut self, key: &str, value: &[u8]);
+    /// Takes one key of its state back, at the start; without state there is none.
+    fn load(&mut self, _key: &str, _value: &[u8]) {}
 
     /// Whether it has anything to do with this; cheap, and asked before everything else.
     fn cares(&self, input: Input<'_>) -> bool;
@@ -187,8 +193,10 @@ pub trait Flow: Send + Sync {
     /// What follows.
     fn handle(&mut self, input: Input<'_>, around: &Around<'_>) -> Effects;
 
-    /// When it wants [`Input::Tick`], as uptime of this boot.
-    fn due(&self, at: &Stamp) -> Option<Duration>;
+    /// When it wants [`Input::Tick`], as uptime of this boot; `None`: never.
+    fn due(&self, _at: &Stamp) -> Option<Duration> {
+        None
+    }
 
     /// What it finds wrong now.
     fn troubles(&self) -> Vec<Trouble> {

@@ -3,15 +3,13 @@
 //! A member's entitlement is taken in the same transaction that files the machine's order, so that no crash gives two;
 //! it is given back when the machine is known to have given nothing out. While nobody knows, it stays taken.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use super::form::{self, PendingForm};
 use super::{Around, Effects, Flow, Input, derived, derived_command, limits};
 use crate::types::{
     Action, Body, Cause, CodeKind, CodeScanned, Command, Currency, DeviceId, Draft, Event, EventId, Notice,
     Observation, Order, Origin, Reason, SaleId, SaleStep, SampleRuling, Slot, Stamp, StationId, Step, Timestamp,
 };
+use std::collections::BTreeMap;
 
 /// Of one station.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,10 +214,6 @@ impl Flow for SamplingFlow {
             Body::Observed(Observation::Sale(step)) => self.step(event, step, around),
             _ => Effects::default(),
         }
-    }
-
-    fn due(&self, _at: &Stamp) -> Option<Duration> {
-        None
     }
 
     fn fork(&self) -> Box<dyn Flow> {

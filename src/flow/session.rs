@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::form::{self, SessionForm};
 use super::{Around, Deadline, Effects, Flow, Input, derived, derived_command, limits};
 use crate::types::{
-    Action, Body, Cause, CodeKind, CodeScanned, Command, CommandId, DeviceId, Draft, Ended, Event, EventId,
-    Observation, Origin, SceneId, SessionChange, SessionEnd, Show, Stamp, StationId, StationSession,
+    Body, Cause, CodeKind, CodeScanned, CommandId, DeviceId, Draft, Ended, Event, EventId, Observation, SceneId,
+    SessionChange, SessionEnd, Show, Stamp, StationId, StationSession,
 };
 
 /// What a screen shows a member, if its content has a trigger of this name.
@@ -100,9 +100,8 @@ impl SessionFlow {
     fn tell(&self, at: Stamp, effects: &mut Effects) {
         let Some(current) = &self.current else { return };
         if let (Ok(scene), Some(id)) = (SceneId::new(SCENE), current.command()) {
-            let (device, not_after) = (Some(self.settings.screen.clone()), at.wall.plus(limits::SHOW));
-            let action = Action::Show(Show { scene, for_ms: None, session: Some(current.session) });
-            effects.commands.push(Command { id, device, action, not_after, origin: Origin::Flow });
+            let show = Show { scene, for_ms: None, session: Some(current.session) };
+            effects.show(id, &self.settings.screen, show, at);
         }
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::clock::Clock;
-use crate::types::{Notice, Outcome, Reason, Row, Seq, Timestamp};
+use crate::types::{Action, Notice, Outcome, Reason, Row, Seq, Timestamp};
 
 /// A station, its clock and what it has stored.
 struct Corner {

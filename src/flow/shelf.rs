@@ -2,13 +2,8 @@
 //!
 //! What is older than a moment is not shown any more: the shopper has put it back, or left.
 
-use std::time::Duration;
-
-use super::{Around, Effects, Flow, Input, derived_command, limits};
-use crate::types::{
-    Action, Body, CodeKind, Command, DeviceId, Event, Observation, Origin, SceneId, ScreenAction, Show, Stamp,
-    StationId, Verb,
-};
+use super::{Around, Effects, Flow, Input, derived_command};
+use crate::types::{Body, CodeKind, DeviceId, Event, Observation, SceneId, ScreenAction, Show, StationId, Verb};
 
 /// Of one station.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +57,6 @@ impl Flow for ShelfFlow {
         &self.name
     }
 
-    fn load(&mut self, _key: &str, _value: &[u8]) {}
-
     fn cares(&self, input: Input<'_>) -> bool {
         matches!(input, Input::Event(event) if self.scene(event).is_some())
     }
@@ -73,15 +66,9 @@ impl Flow for ShelfFlow {
         let Input::Event(event) = input else { return effects };
         let scene = self.scene(event).filter(|_| !around.is_stale(event));
         if let (Some(scene), Some(id)) = (scene, derived_command(event.draft.id, "show")) {
-            let (device, not_after) = (Some(self.settings.screen.clone()), around.at.wall.plus(limits::SHOW));
-            let action = Action::Show(Show { scene, for_ms: None, session: None });
-            effects.commands.push(Command { id, device, action, not_after, origin: Origin::Flow });
+            effects.show(id, &self.settings.screen, Show { scene, for_ms: None, session: None }, around.at);
         }
         effects
-    }
-
-    fn due(&self, _at: &Stamp) -> Option<Duration> {
-        None
     }
 
     fn fork(&self) -> Box<dyn Flow> {
@@ -92,12 +79,14 @@ impl Flow for ShelfFlow {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use uuid::Uuid;
 
+    use super::super::limits;
     use super::*;
     use crate::clock::Clock;
-    use crate::types::{CodeScanned, Draft, FacingId, Gtin, Row, Seq, Timestamp};
+    use crate::types::{Action, CodeScanned, Draft, FacingId, Gtin, Origin, Row, Seq, Timestamp};
 
     fn device(name: &str) -> DeviceId {
         DeviceId::new(name).unwrap()

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use super::{Around, Effects, Flow, Input, derived_command, limits};
 use crate::types::{
-    Action, Body, Command, CouponKind, DeviceId, Event, Notice, Observation, Origin, Payment, Reason, Redemption,
-    SaleStep, SampleRuling, SceneId, Show, Stamp, StationId, Step, Verdict,
+    Body, CouponKind, DeviceId, Event, Notice, Observation, Payment, Reason, Redemption, SaleStep, SampleRuling,
+    SceneId, Show, StationId, Step, Verdict,
 };
 
 /// Of one station.
@@ -147,8 +147,6 @@ impl Flow for VerdictFlow {
         &self.name
     }
 
-    fn load(&mut self, _key: &str, _value: &[u8]) {}
-
     fn cares(&self, input: Input<'_>) -> bool {
         matches!(input, Input::Event(event) if self.said(event).is_some())
     }
@@ -159,15 +157,10 @@ impl Flow for VerdictFlow {
         let Some((word, span)) = self.said(event).filter(|_| !around.is_stale(event)) else { return effects };
         let (scene, id) = (SceneId::new(&scene_of(&word)), derived_command(event.draft.id, &self.name));
         if let (Ok(scene), Some(id)) = (scene, id) {
-            let (device, not_after) = (Some(self.settings.screen.clone()), around.at.wall.plus(limits::SHOW));
-            let action = Action::Show(Show { scene, for_ms: u32::try_from(span.as_millis()).ok(), session: None });
-            effects.commands.push(Command { id, device, action, not_after, origin: Origin::Flow });
+            let show = Show { scene, for_ms: u32::try_from(span.as_millis()).ok(), session: None };
+            effects.show(id, &self.settings.screen, show, around.at);
         }
         effects
-    }
-
-    fn due(&self, _at: &Stamp) -> Option<Duration> {
-        None
     }
 
     fn fork(&self) -> Box<dyn Flow> {

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::*;
 use crate::clock::Clock;
 use crate::types::{
-    Cause, CouponClaims, CouponId, CouponRefusal, CouponValue, Currency, Draft, EventId, IssuerId, KeyId, Minor, Row,
-    SaleId, Seq, Slot, Timestamp,
+    Action, Cause, CouponClaims, CouponId, CouponRefusal, CouponValue, Currency, Draft, EventId, IssuerId, KeyId,
+    Minor, Origin, Row, SaleId, Seq, Slot, Timestamp,
 };
 
 fn device(name: &str) -> DeviceId {

@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Chromium } from "./chromium.mjs";
-import { LOOKS, judge, small, wide } from "./judge.mjs";
+import { LOOKS, judge, small, wide, told } from "./judge.mjs";
 
 const [program, url, folder, axe] = process.argv.slice(2);
 const VIEWS = ["overview", "devices", "events", "sales", "tests", "config", "about"];
@@ -208,14 +208,4 @@ async function audits(page) {
     tell("by keyboard", await page.run("location.hash"));
 }
 
-try {
-    await unscripted();
-    await paints();
-    await looks();
-    await story();
-} catch (error) {
-    seen.failed = String(error.stack ?? error);
-} finally {
-    await browser.close();
-}
-console.log(JSON.stringify(seen, null, 1));
+await told(browser, seen, unscripted, paints, looks, story);

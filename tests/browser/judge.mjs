@@ -28,6 +28,18 @@ export async function wide(page, where) {
     return wider > 0 ? [`${where}: ${wider} px too wide`] : [];
 }
 
+/** Carries the stories out one after the other and prints what was seen, also of one that failed. */
+export async function told(browser, seen, ...stories) {
+    try {
+        for (const story of stories) await story();
+    } catch (error) {
+        seen.failed = String(error.stack ?? error);
+    } finally {
+        await browser.close();
+    }
+    console.log(JSON.stringify(seen, null, 1));
+}
+
 export const LOOKS = [
     { name: "zh-phone-light", language: "zh-CN", width: 390, height: 844, mobile: true, dark: false },
     { name: "zh-desk-dark", language: "zh-CN", width: 1280, height: 800, dark: true },

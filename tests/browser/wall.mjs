@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Chromium } from "./chromium.mjs";
-import { LOOKS, judge, small, wide } from "./judge.mjs";
+import { LOOKS, judge, small, wide, told } from "./judge.mjs";
 
 const [program, url, folder, axe] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
@@ -82,12 +82,4 @@ async function story() {
     await page.close();
 }
 
-try {
-    await looks();
-    await story();
-} catch (error) {
-    seen.failed = String(error.stack ?? error);
-} finally {
-    await browser.close();
-}
-console.log(JSON.stringify(seen, null, 1));
+await told(browser, seen, looks, story);

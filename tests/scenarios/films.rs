@@ -1,9 +1,10 @@
 //! Films in a real browser: one of our own is recorded there, packed, played and proved; one that does not go on makes
 //! way for the next item.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::browser::{self, Browser, base64};
@@ -12,6 +13,8 @@ use super::screens::results;
 use super::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Half of a round, milliseconds.
+const HALF_MS: u32 = 20_000;
 /// A film that stands still makes way within so long, milliseconds.
 const MAKES_WAY_MS: f64 = 15_000.0;
 
@@ -48,9 +51,11 @@ fn of_film(gallery: &Gallery, film: &[u8], (film_ms, welcome_ms): (u32, u32)) ->
     folder
 }
 
-/// When which item came on, milliseconds since 1970.
+/// Which item of content of this revision came on, and when, milliseconds since 1970.
 fn changes(page: &mut Browser, rev: u64) -> Vec<(String, f64)> {
-    let changes = page.value(&format!("__state.rev === {rev} ? __state.changes.map((one) => [one.item, one.at]) : []"));
+    let changes = page.value(&format!(
+        "__state.changes.filter((one) => one.rev === {rev} && one.zone === 'main').map((one) => [one.item, one.at])"
+    ));
     serde_json::from_value(changes).unwrap()
 }
 
@@ -60,10 +65,8 @@ fn stood(changes: &[(String, f64)]) -> Vec<f64> {
     pairs.map(|pair| pair[1].1 - pair[0].1).collect()
 }
 
-fn put(gallery: &mut Gallery, page: &mut Browser, source: &Path, rev: u64) {
-    gallery.put(source, rev);
-    page.value("__state.changes.length = 0");
-    page.wait_for(&format!("__state.rev === {rev}"), PATIENCE);
+fn signal(gallery: &Gallery, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(gallery.shop.pid()).unwrap()).unwrap(), signal).unwrap();
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn a_film_is_proved_by_its_frames_and_one_that_stands_still_makes_way() {
     eprintln!("a film of {} bytes", film.len());
 
     let source = of_film(&gallery, &film, (5000, 2000));
-    put(&mut gallery, &mut page, &source, 2);
+    gallery.put(&source, 2);
     // Its frames have advanced; the slot is longer than the film, which goes round.
     let moves = "window.film = [...document.querySelectorAll('video')]\
         .find((one) => one.currentTime > 0.5 && one.getVideoPlaybackQuality().totalVideoFrames > 30)";
@@ -92,12 +95,36 @@ fn a_film_is_proved_by_its_frames_and_one_that_stands_still_makes_way() {
 
     // Only the head of a film.
     let source = of_film(&gallery, &film[..200], (8000, 2000));
-    put(&mut gallery, &mut page, &source, 3);
+    gallery.put(&source, 3);
     wait_until("a torn film is told of", PATIENCE, || results(&gallery, "film").contains(&"error".to_owned()));
     wait_until("it has made way", PATIENCE, || !stood(&changes(&mut page, 3)).is_empty());
     let torn = stood(&changes(&mut page, 3));
     eprintln!("a torn film stood for {:.0} ms", torn[0]);
     assert!(torn[0] < MAKES_WAY_MS, "{torn:?}");
 
-    page.wait_for("window.__state && __state.connected && __state.plays.waiting === 0", PATIENCE);
+    // A film that the browser has never had, from a gateway that stands still before its turn.
+    let errors = results(&gallery, "film").iter().filter(|result| *result == "error").count();
+    let source = of_film(&gallery, &[&film[..], &[0xec, 0x81, 0x00]].concat(), (HALF_MS, HALF_MS));
+    // The welcome is on when it comes into force, so that nothing of the film has been asked for.
+    wait_until("the welcome's half of a round has begun", PATIENCE, || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let half = u128::from(HALF_MS);
+        (half..half + half / 4).contains(&(now % (2 * half)))
+    });
+    gallery.put(&source, 4);
+    let is_early = "(() => { const slot = __state.player.zones.main; return __state.rev === 4 && slot\
+        && slot.item === 'welcome' && slot.to - __state.now > 4500; })()";
+    page.wait_for(is_early, PATIENCE);
+    signal(&gallery, Signal::STOP);
+    wait_until("it has made way", PATIENCE, || !stood(&changes(&mut page, 4)).is_empty());
+    let stalled = stood(&changes(&mut page, 4));
+    signal(&gallery, Signal::CONT);
+    eprintln!("a film without its server stood for {:.0} ms", stalled[0]);
+    assert!(stalled[0] < MAKES_WAY_MS, "{stalled:?}");
+    wait_until("it is told of", PATIENCE, || {
+        results(&gallery, "film").iter().filter(|result| *result == "error").count() > errors
+    });
+    // The page is the same one: it was the gateway that stood still.
+    assert!(page.value("__state.changes.some((one) => one.rev === 2)").as_bool().unwrap());
+    page.wait_for("__state.connected && __state.plays.waiting === 0", PATIENCE);
 }

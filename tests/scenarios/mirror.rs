@@ -178,6 +178,14 @@ fn are_in_memory(pid: u32, pieces: &[Vec<u8>]) -> Vec<bool> {
     pieces.iter().map(|piece| memory.iter().any(|(_, bytes)| holds(bytes, piece))).collect()
 }
 
+/// The photo is to be taken along: where a phone is sent by the code.
+fn offered(page: &mut Browser) -> String {
+    page.click("[data-does='take']");
+    page.wait_for("__state.mirror.hand", PATIENCE);
+    let url = page.value("__state.mirror.hand.url");
+    format!("/h/{}", url.as_str().unwrap().split_once("/h/").unwrap().1)
+}
+
 /// Somebody tries a shade, has a photo taken and takes it along: it is theirs once, made up, and nowhere on the gateway
 /// any more. When they have gone for ten seconds, nothing of them is in its memory, and nothing ever was on its disk.
 #[test]
@@ -192,12 +200,9 @@ fn a_photo_goes_to_the_phone_that_scans_and_nothing_is_left_of_whom_it_shows() {
     page.wait_for("__state.mirror.photo", PATIENCE);
     page.keep_shot("mirror-photo-zh");
     judged_by_axe(&mut page);
-    page.click("[data-does='take']");
-    page.wait_for("__state.mirror.hand", PATIENCE);
+    let path = offered(&mut page);
     page.keep_shot("mirror-photo-hand");
     judged_by_axe(&mut page);
-    let url = page.value("__state.mirror.hand.url");
-    let path = format!("/h/{}", url.as_str().unwrap().split_once("/h/").unwrap().1);
     let shop = &corner.gallery.shop;
     assert_eq!(head(shop.console(), &path), "200", "who only asks has not scanned");
     assert_eq!(page.value("__state.mirror.hand.scanned || false"), false);
@@ -257,10 +262,7 @@ fn a_photo_that_nobody_fetched_goes_with_whom_it_shows() {
     page.click("[data-does='photo']");
     page.wait_for("__state.mirror.photo", PATIENCE);
     page.keep_shot("mirror-photo-en");
-    page.click("[data-does='take']");
-    page.wait_for("__state.mirror.hand", PATIENCE);
-    let url = page.value("__state.mirror.hand.url");
-    let path = format!("/h/{}", url.as_str().unwrap().split_once("/h/").unwrap().1);
+    let path = offered(&mut page);
     play(corner.film.path(), &nobody());
     page.wait_for("__state.mirror.session === null && __state.mirror.photo === null", PATIENCE);
     wait_until("the photo is gone", PATIENCE, || corner.gallery.shop.status_of(&path) == Some(410));

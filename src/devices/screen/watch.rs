@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// How long nothing may listen, of a page that did, before it is taken for dead: longer than loading takes.
 const DEAF: Duration = Duration::from_secs(4);
+/// Between two looks: when it is longer, it was we who heard nothing.
+const BLIND: Duration = Duration::from_secs(3);
 /// How long a page that is loaded anew may take before it is loaded once more.
 const LOADING: Duration = Duration::from_secs(12);
 /// How long a browser that is started anew may take.
@@ -29,6 +31,8 @@ pub(super) struct Watch {
     has_lived: bool,
     /// Since when nobody listens.
     deaf: Option<Instant>,
+    /// When it was looked at last.
+    looked: Instant,
     /// Nothing is done before.
     patience: Instant,
     reloaded: u32,
@@ -39,7 +43,8 @@ impl Watch {
     /// A page that has not been heard yet. `restarted` counts over all runs of the driver.
     pub(super) fn new(silence: Duration, reloads: u32, restarts: u32, restarted: u32, now: Instant) -> Self {
         let (heard, patience) = (now, now + LOADING);
-        Self { silence, reloads, restarts, heard, has_lived: false, deaf: None, patience, reloaded: 0, restarted }
+        let (looked, deaf, has_lived) = (now, None, false);
+        Self { silence, reloads, restarts, heard, has_lived, deaf, looked, patience, reloaded: 0, restarted }
     }
 
     /// A heartbeat of a page that paints.
@@ -47,8 +52,15 @@ impl Watch {
         (self.heard, self.has_lived, self.reloaded, self.patience) = (now, true, 0, now);
     }
 
-    /// Whether somebody listens.
+    /// Whether somebody listens; asked twice a second. Time in which it was not asked is nobody's silence: the gateway
+    /// itself stood still, or its disk did.
     pub(super) fn listened(&mut self, pages: usize, now: Instant) {
+        let unlooked = now.saturating_duration_since(self.looked);
+        self.looked = now;
+        if unlooked > BLIND {
+            self.heard = (self.heard + unlooked).min(now);
+            self.deaf = None;
+        }
         self.deaf = if pages > 0 { None } else { self.deaf.or(Some(now)) };
     }
 
@@ -103,6 +115,17 @@ mod tests {
             watch.remedy(now).map(|remedy| (second, remedy))
         });
         each.collect()
+    }
+
+    #[test]
+    fn a_gateway_that_stood_still_takes_no_page_for_dead() {
+        let now = start();
+        let mut watch = watch(now);
+        watch.heard(now);
+        assert_eq!(done(&mut watch, now, 10, 1), []);
+        let awake = now + Duration::from_secs(70);
+        assert_eq!(done(&mut watch, awake, 4, 1), [], "of the silence only ten seconds were the page's");
+        assert_eq!(done(&mut watch, awake + Duration::from_secs(5), 0, 1), [(0, Remedy::Reload)]);
     }
 
     #[test]

@@ -8,21 +8,8 @@ failed=0
 CAMERA=/tmp/camera
 
 write_camera_config() {
-    mkdir -p "$STORE"
-    cat > "$CONFIG" <<TOML
-[store]
-id = "lab"
-timezone = "Asia/Shanghai"
-
-[gateway]
-id = "gw-1"
-data_dir = "data"
-models_dir = "/tmp/models"
-clock = "trusted"
-
-[console]
-listen = "${CONSOLE/\//:}"
-
+    write_head 'models_dir = "/tmp/models"'
+    cat >> "$CONFIG" <<TOML
 [[device]]
 id = "camera-1"
 profile = "camera/v4l2"

@@ -21,7 +21,8 @@ wait_until() {
     done
 }
 
-write_config() {
+# write_head [LINE]: what every shop of the lab begins with, and a line more of [gateway].
+write_head() {
     mkdir -p "$STORE"
     cat > "$CONFIG" <<TOML
 [store]
@@ -32,10 +33,17 @@ timezone = "Asia/Shanghai"
 id = "gw-1"
 data_dir = "data"
 clock = "trusted"
+${1:-}
 
 [console]
 listen = "${CONSOLE/\//:}"
 
+TOML
+}
+
+write_config() {
+    write_head
+    cat >> "$CONFIG" <<TOML
 [codes]
 member = "^M[0-9]{8,}\$"
 

@@ -8,20 +8,8 @@ failed=0
 SIM=/sys/kernel/config/gpio-sim/shelf
 
 write_gpio_config() {
-    mkdir -p "$STORE"
-    cat > "$CONFIG" <<TOML
-[store]
-id = "lab"
-timezone = "Asia/Shanghai"
-
-[gateway]
-id = "gw-1"
-data_dir = "data"
-clock = "trusted"
-
-[console]
-listen = "${CONSOLE/\//:}"
-
+    write_head
+    cat >> "$CONFIG" <<TOML
 [[device]]
 id = "lift-1"
 profile = "sensor/lift-gpio"

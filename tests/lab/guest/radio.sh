@@ -10,19 +10,8 @@ SSID=LAB-PROBE-TEST
 write_radio_config() {
     mkdir -p "$STORE/device-profiles/footfall"
     sed 's/^windows = .*/windows = ["2s"]/' "$HERE/linux-monitor.toml" > "$STORE/device-profiles/footfall/quick.toml"
-    cat > "$CONFIG" <<TOML
-[store]
-id = "lab"
-timezone = "Asia/Shanghai"
-
-[gateway]
-id = "gw-1"
-data_dir = "data"
-clock = "trusted"
-
-[console]
-listen = "${CONSOLE/\//:}"
-
+    write_head
+    cat >> "$CONFIG" <<TOML
 [[device]]
 id = "probe-1"
 profile = "footfall/quick"

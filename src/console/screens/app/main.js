@@ -64,7 +64,7 @@ player.onChange = (stage) => {
     const before = changes.findLast((one) => one.zone === stage.zone.id);
     // What the page came into the middle of was no turn.
     const turn = Boolean(before) && before.to === from;
-    const change = { zone: stage.zone.id, item, from, to, turn, at: Date.now() };
+    const change = { rev: program.rev, zone: stage.zone.id, item, from, to, turn, at: Date.now() };
     requestAnimationFrame(() => {
         change.painted = Date.now();
     });
